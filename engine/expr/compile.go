@@ -1,0 +1,210 @@
+package expr
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/expr-lang/expr/ast"
+	"github.com/expr-lang/expr/checker"
+	"github.com/expr-lang/expr/checker/nature"
+	"github.com/expr-lang/expr/compiler"
+	"github.com/expr-lang/expr/conf"
+	"github.com/expr-lang/expr/file"
+	"github.com/expr-lang/expr/parser"
+	"github.com/expr-lang/expr/types"
+	"github.com/expr-lang/expr/vm"
+
+	"github.com/nactl/nactl/engine/diag"
+)
+
+// program is one compiled expression, or the problem that kept it from being
+// compiled. It is immutable and safe for concurrent use.
+type program struct {
+	text     string
+	scope    *Scope
+	opts     Options
+	roots    map[string]root // every top-level name that was looked up
+	slots    []slot
+	volatile bool
+	result   resultType
+	code     *vm.Program
+	problem  *problem
+}
+
+// resultType is what the checker knows of an expression's value.
+type resultType struct {
+	known bool // false: it may be anything
+	bool  bool
+	name  string // for messages
+	hint  string // how such a value is made a condition
+}
+
+// slot is a place in a program's environment that holds the value of one chain.
+// Programs never see the variables themselves: the chains that they read are
+// replaced by slots when they are compiled, and filled before they run.
+type slot struct {
+	link
+	need     need
+	guarded  bool // its absence is coped with elsewhere, by defined()
+	optional bool // the scope knows that it may be absent
+	typ      *Type
+
+	value   string // name in the environment
+	present string // name of the boolean that says whether it has a value
+}
+
+// need is what becomes of a slot whose chain has no value.
+type need int
+
+const (
+	required need = iota // an error, if the value is asked for
+	lenient              // nil
+	probed               // only asked whether it is there
+)
+
+// names of what a program's environment holds beside slots
+const runName = "$run"
+
+// compile makes the program of text for scope s. It never fails: the program
+// carries its problem.
+func compile(text string, s *Scope, opts Options) (p *program) {
+	p = &program{text: text, scope: s, opts: opts, roots: map[string]root{}}
+	// The parser and checker are others' code that reads what users wrote: a
+	// panic in them must name the expression, not end the run.
+	defer func() {
+		if r := recover(); r != nil {
+			p.problem = &problem{rule: "expression", width: 1,
+				summary: fmt.Sprintf("this expression cannot be compiled: %v", r)}
+		}
+	}()
+	if p.problem = precheck(text); p.problem != nil {
+		return p
+	}
+	cfg := newConfig()
+	tree, err := parser.ParseWithConfig(text, cfg)
+	if err != nil {
+		p.problem = syntaxProblem(text, err)
+		return p
+	}
+	w := &rewriter{program: p, slots: map[string]int{}}
+	w.findGuards(tree.Node)
+	w.rewrite(&tree.Node, nil, false)
+	if w.problem != nil {
+		p.problem = w.problem
+		return p
+	}
+	cfg.WithEnv(p.environmentType())
+	if _, err := checker.Check(tree, cfg); err != nil {
+		p.problem = p.typeProblem(err)
+		return p
+	}
+	p.result = resultOf(tree.Node, &cfg.NtCache)
+	instrument(&tree.Node, &cfg.NtCache)
+	p.code, err = compiler.Compile(tree, cfg)
+	if err != nil {
+		p.problem = p.typeProblem(err)
+	}
+	return p
+}
+
+// newConfig gives the configuration of expr-lang for one compilation. The
+// optimizer stays off: it would move code around the guards, and what it saves
+// is less than one lookup in an inventory.
+func newConfig() *conf.Config {
+	return &conf.Config{
+		MaxNodes:     maxNodes,
+		ShortCircuit: true,
+		Strict:       true,
+		Functions:    registry.table,
+		Builtins:     registry.builtins,
+		Disabled:     registry.disabled,
+	}
+}
+
+// environmentType describes the slots to the checker.
+func (p *program) environmentType() types.Map {
+	env := types.Map{runName: types.Any}
+	for _, s := range p.slots {
+		env[s.present] = types.Bool
+		if s.need != probed {
+			env[s.value] = s.typ.checkerType()
+		}
+	}
+	return env
+}
+
+func resultOf(n ast.Node, c *nature.Cache) resultType {
+	t := n.Nature()
+	if t.IsUnknown(c) {
+		return resultType{}
+	}
+	r := resultType{known: true}
+	switch {
+	case t.Nil:
+		r.name = "nothing"
+	case t.IsBool():
+		r.bool, r.name = true, "a boolean"
+	case t.IsString():
+		r.name, r.hint = "a string", `compare it: x != "" or x == "yes"`
+	case t.IsInteger:
+		r.name, r.hint = "an integer", "compare it: x != 0"
+	case t.IsNumber():
+		r.name, r.hint = "a number", "compare it: x != 0"
+	case t.IsArray():
+		r.name, r.hint = "a list", "ask for its length: len(x) > 0"
+	case t.IsMap():
+		r.name, r.hint = "a mapping", "ask for its length: len(x) > 0"
+	default:
+		r.name = t.String()
+	}
+	return r
+}
+
+// precheck refuses what would exhaust the parser, before it sees the text.
+func precheck(text string) *problem {
+	if len(text) > maxLength {
+		return &problem{rule: "expression-size", width: 1,
+			summary: fmt.Sprintf("this expression is %d bytes long, more than %d", len(text), maxLength),
+			detail:  "Set a variable to a part of it (set_vars), and use that."}
+	}
+	depth := 0
+	for i := 0; i < len(text); i++ {
+		switch text[i] {
+		case '"', '\'', '`':
+			i = skipString(text, i)
+		case '(', '[', '{':
+			if depth++; depth > maxNesting {
+				return &problem{rule: "expression-size", from: utf8.RuneCountInString(text[:i]), width: 1,
+					summary: fmt.Sprintf("this expression nests brackets deeper than %d", maxNesting)}
+			}
+		case ')', ']', '}':
+			depth--
+		}
+	}
+	return nil
+}
+
+// typeProblem gives the checker's findings in nactl's words.
+func (p *program) typeProblem(err error) *problem {
+	var fe *file.Error
+	if !errors.As(err, &fe) {
+		return &problem{rule: "expression", width: 1, summary: strings.TrimSpace(err.Error())}
+	}
+	out := &problem{rule: "expression-type", from: fe.From, width: 1, summary: strings.TrimSpace(fe.Message)}
+	if name, ok := strings.CutPrefix(out.summary, "unknown field "); ok {
+		names := map[string]bool{}
+		for _, s := range p.slots {
+			s.typ.memberNames(names)
+		}
+		out.rule, out.width = "unknown-name", utf8.RuneCountInString(name)
+		out.summary = fmt.Sprintf("unknown member %q%s", name, diag.DidYouMean(name, slices.Sorted(maps.Keys(names))))
+	}
+	if strings.HasPrefix(out.summary, "invalid operation: + (mismatched types") && strings.Contains(out.summary, "string") {
+		out.detail = "Use string(x) to make text of a value, or int(x) to make a number of text."
+	}
+	return out
+}

@@ -1,0 +1,293 @@
+package source
+
+import (
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/token"
+
+	"github.com/nactl/nactl/engine/diag"
+)
+
+// builder makes nodes of the library's tree, in the order of the file. It never
+// calls String on that tree's nodes, which panics on block scalars.
+type builder struct {
+	doc      *document
+	list     diag.List
+	anchors  map[string]*Node
+	open     map[string]bool // anchors whose value is being built
+	expanded int             // nodes that aliases added
+	tooMany  bool
+}
+
+func (b *builder) build(n ast.Node) *Node {
+	switch n := n.(type) {
+	case *ast.MappingNode:
+		return b.mapping(b.doc.rangeOf(mappingStart(n)), n.Values)
+	case *ast.MappingValueNode:
+		return b.mapping(b.doc.rangeOf(n.Key.GetToken()), []*ast.MappingValueNode{n})
+	case *ast.SequenceNode:
+		out := &Node{Kind: List, Range: b.doc.rangeOf(n.Start), Items: make([]*Node, 0, len(n.Values)), size: 1}
+		for _, v := range n.Values {
+			item := b.build(v)
+			out.Items = append(out.Items, item)
+			out.size += item.size
+		}
+		return out
+	case *ast.AnchorNode:
+		return b.anchor(n)
+	case *ast.AliasNode:
+		return b.alias(n)
+	case *ast.TagNode:
+		return b.tagged(n)
+	case *ast.LiteralNode:
+		return b.block(n)
+	case ast.ScalarNode:
+		return b.scalar(n.GetToken())
+	default:
+		return b.wrong(n, "a value is expected here")
+	}
+}
+
+// mappingStart gives the token at which a mapping begins: the brace, or the
+// first key, for the library's own notion in block form is a colon.
+func mappingStart(n *ast.MappingNode) *token.Token {
+	if n.IsFlowStyle || len(n.Values) == 0 {
+		return n.Start
+	}
+	return n.Values[0].Key.GetToken()
+}
+
+// wrong reports a value that has no place here, and stands in for it.
+func (b *builder) wrong(n ast.Node, format string, args ...any) *Node {
+	at := b.doc.rangeOf(n.GetToken())
+	b.list.Errorf(at, "syntax", format, args...)
+	return &Node{Range: at, size: 1}
+}
+
+// scalar makes a node of a plain or quoted scalar.
+func (b *builder) scalar(tk *token.Token) *Node {
+	n := &Node{Range: b.doc.rangeOf(tk), size: 1}
+	switch tk.Type {
+	case token.ImplicitNullType:
+		return n
+	case token.SingleQuoteType:
+		n.Kind, n.Str = String, tk.Value
+		n.Range.Width = b.doc.width(n.Range, tk.Origin)
+		n.columns = b.doc.mapper(n, singleQuoted)
+	case token.DoubleQuoteType:
+		n.Kind, n.Str = String, tk.Value
+		n.Range.Width = b.doc.width(n.Range, tk.Origin)
+		n.columns = b.doc.mapper(n, doubleQuoted)
+	default:
+		if problem := resolve(n, tk.Value); problem != "" {
+			b.list.Errorf(n.Range, "number", "%s", problem)
+		}
+		n.Range.Width = b.doc.width(n.Range, tk.Value)
+		n.columns = b.doc.mapper(n, plain)
+	}
+	return n
+}
+
+// block makes a node of a literal or folded block scalar. It stands at its
+// header: the library's own place for the text is of no use.
+func (b *builder) block(l *ast.LiteralNode) *Node {
+	n := &Node{Kind: String, Range: b.doc.rangeOf(l.Start), size: 1}
+	if l.Value != nil {
+		n.Str = l.Value.Value
+	}
+	style := literal
+	if l.Start.Type == token.FoldedType {
+		style = folded
+	}
+	n.columns = b.doc.mapper(n, style)
+	return n
+}
+
+// anchor builds a value and keeps it for the aliases that follow.
+func (b *builder) anchor(a *ast.AnchorNode) *Node {
+	name := a.Name.GetToken().Value
+	if b.open[name] {
+		return b.wrong(a, "the anchor &%s stands inside itself", name)
+	}
+	b.open[name] = true
+	n := b.build(a.Value)
+	delete(b.open, name)
+	b.anchors[name] = n
+	return n
+}
+
+// alias copies what its anchor holds.
+func (b *builder) alias(a *ast.AliasNode) *Node {
+	name := a.Value.GetToken().Value
+	at := b.doc.rangeOf(a.GetToken())
+	at.Width = 1 + len([]rune(name))
+	target := b.anchors[name]
+	switch {
+	case b.open[name]:
+		b.list.Errorf(at, "alias", "*%s stands inside its own anchor: it would never end", name)
+	case target == nil:
+		known := make([]string, 0, len(b.anchors))
+		for k := range b.anchors {
+			known = append(known, k)
+		}
+		b.list.Errorf(at, "alias", `there is no anchor &%s above%s; if a text is meant, quote it: "*%s"`, name, diag.DidYouMean(name, known), name)
+	case b.expanded+target.size > MaxExpansion:
+		if !b.tooMany {
+			b.tooMany = true
+			b.list.Errorf(at, "alias", "the aliases of this file add more than %d values", MaxExpansion)
+		}
+	default:
+		b.expanded += target.size
+		return target.clone()
+	}
+	return &Node{Range: at, size: 1}
+}
+
+// clone copies a value and all that is in it. The copies keep their places:
+// what is wrong with an aliased value is mended where it is written.
+func (n *Node) clone() *Node {
+	out := *n
+	if n.Entries != nil {
+		out.Entries = make([]Entry, len(n.Entries))
+		for i, e := range n.Entries {
+			out.Entries[i] = Entry{Key: e.Key.clone(), Value: e.Value.clone()}
+		}
+	}
+	if n.Items != nil {
+		out.Items = make([]*Node, len(n.Items))
+		for i, item := range n.Items {
+			out.Items[i] = item.clone()
+		}
+	}
+	return &out
+}
+
+// tagged applies one of the core schema's tags; checkTokens refused others.
+func (b *builder) tagged(t *ast.TagNode) *Node {
+	tag := t.GetToken().Value
+	if t.Value == nil {
+		return b.wrong(t, "the tag %s has no value", tag)
+	}
+	n := b.build(t.Value)
+	want := map[string]Kind{"!!null": Null, "!!bool": Bool, "!!int": Int, "!!float": Float, "!!map": Map, "!!seq": List}
+	if tag == "!!str" {
+		switch n.Kind {
+		case Map, List:
+			return b.wrong(t, "!!str before %s", n.Kind)
+		case String:
+		default:
+			n.Kind, n.Str, n.Bool, n.Int, n.Float = String, n.Raw, false, 0, 0
+		}
+		return n
+	}
+	kind, known := want[tag]
+	switch {
+	case known && n.Kind == kind:
+	case kind == Float && n.Kind == Int:
+		n.Kind, n.Float, n.Int = Float, float64(n.Int), 0
+	default:
+		return b.wrong(t, "%s before %s", tag, n.Kind)
+	}
+	return n
+}
+
+// mapping builds a mapping: keys are unique, and what << merges in gives way to
+// every key written out, wherever it stands.
+func (b *builder) mapping(at diag.Range, values []*ast.MappingValueNode) *Node {
+	out := &Node{Kind: Map, Range: at, Entries: make([]Entry, 0, len(values)), size: 1}
+	seen := make(map[string]diag.Pos, len(values))
+	var merge *ast.MappingValueNode
+	var merged *Node
+	mergeAt := 0
+	for _, mv := range values {
+		if mk, ok := mv.Key.(*ast.MergeKeyNode); ok {
+			if merge != nil {
+				b.list.Errorf(b.doc.rangeOf(mk.Token), "duplicate-key", `duplicate key "<<": it stands in line %d already; merge a list: <<: [*a, *b]`,
+					b.doc.rangeOf(merge.Key.GetToken()).Line)
+				continue
+			}
+			merge, merged, mergeAt = mv, b.build(mv.Value), len(out.Entries)
+			continue
+		}
+		key := b.key(mv.Key)
+		value := b.build(mv.Value)
+		if key == nil {
+			continue
+		}
+		if first, dup := seen[key.Str]; dup {
+			b.list.Errorf(key.Range, "duplicate-key", "duplicate key %q: it stands in line %d already", key.Str, first.Line)
+			continue
+		}
+		seen[key.Str] = key.Range.Pos
+		out.Entries = append(out.Entries, Entry{Key: key, Value: value})
+		out.size += key.size + value.size
+	}
+	if merge != nil {
+		b.merge(out, b.doc.rangeOf(merge.Key.GetToken()), merged, mergeAt, seen)
+	}
+	return out
+}
+
+// merge inserts the pairs of source, one mapping or a list of them, at place i
+// of out's pairs, except for keys that are there. Of a list the earlier wins.
+func (b *builder) merge(out *Node, at diag.Range, source *Node, i int, seen map[string]diag.Pos) {
+	at.Width = 2
+	maps := []*Node{source}
+	if source.Kind == List {
+		maps = source.Items
+	}
+	var pairs []Entry
+	for _, m := range maps {
+		if m.Kind != Map {
+			if m.Kind != Null || !b.list.HasErrors() { // a broken alias was reported, and is null
+				b.list.Errorf(at, "merge", "<< takes a mapping or a list of mappings, not %s", m.Kind)
+			}
+			return
+		}
+		for _, e := range m.Entries {
+			if _, there := seen[e.Key.Str]; there {
+				continue
+			}
+			seen[e.Key.Str] = e.Key.Range.Pos
+			pairs = append(pairs, e)
+			out.size += e.Key.size + e.Value.size
+		}
+	}
+	rest := append(pairs, out.Entries[i:]...)
+	out.Entries = append(out.Entries[:i:i], rest...)
+}
+
+// key makes a string of a key; a key that is a number or a boolean counts as
+// the text that it is written with. It gives nil for what cannot be a key.
+func (b *builder) key(n ast.MapKeyNode) *Node {
+	var node *Node
+	switch n.(type) {
+	case *ast.MappingKeyNode, *ast.AliasNode:
+	default:
+		node = b.build(n)
+	}
+	if node == nil || node.Kind == Map || node.Kind == List {
+		b.wrong(n, "a key must be a text")
+		return nil
+	}
+	if node.Kind != String {
+		node.Kind, node.Str = String, node.Raw
+		node.Bool, node.Int, node.Float = false, 0, 0
+	}
+	return node
+}
+
+// width counts the runes of a scalar that stand on its first line.
+func (d *document) width(at diag.Range, raw string) int {
+	for len(raw) > 0 && (raw[0] == ' ' || raw[0] == '\t' || raw[0] == '\n') {
+		raw = raw[1:]
+	}
+	end := len(raw)
+	for i, r := range raw {
+		if r == '\n' {
+			end = i
+			break
+		}
+	}
+	room := len(d.line(at.Line)) - at.Column + 1 // bytes, so never too small
+	return max(1, min(len([]rune(raw[:end])), room))
+}

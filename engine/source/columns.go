@@ -1,0 +1,261 @@
+package source
+
+import (
+	"strings"
+
+	"github.com/nactl/nactl/engine/diag"
+)
+
+// style is how a string is written.
+type style int
+
+const (
+	plain style = iota
+	singleQuoted
+	doubleQuoted
+	literal
+	folded
+)
+
+// PosAt gives the place in the file of the rune at offset of n.Str, whatever
+// the style in which the string is written: an escape counts as its first rune,
+// a folded line break as the place where the line ends. An offset at or beyond
+// the end gives the place behind the last rune. A value that is no string, or
+// did not come from a file, gives its own place.
+func (n *Node) PosAt(offset int) diag.Pos {
+	if n.columns == nil || n.Kind != String {
+		return n.Range.Pos
+	}
+	return n.columns(max(0, offset))
+}
+
+// mapper makes the function behind PosAt. It keeps nothing but the document,
+// and walks the text when it is asked: most strings never are.
+func (d *document) mapper(n *Node, s style) func(int) diag.Pos {
+	start, str := n.Range.Pos, n.Str
+	return func(offset int) diag.Pos {
+		w := walker{doc: d, want: []rune(str), pos: start}
+		w.want = w.want[:min(offset, len(w.want))]
+		w.load()
+		switch s {
+		case plain:
+			w.plain()
+		case singleQuoted:
+			w.next()
+			w.quoted('\'', 0)
+		case doubleQuoted:
+			w.next()
+			w.quoted('"', '\\')
+		default:
+			w.block(len(strings.TrimLeft(str, "\n")) > 0, []rune(str))
+		}
+		return w.pos
+	}
+}
+
+// walker follows a decoded string through the text that it was written as. Its
+// place is that of the rune behind those that it has consumed; where text and
+// string disagree it stays at the last place at which they did not.
+type walker struct {
+	doc  *document
+	want []rune // what is still to be consumed
+	pos  diag.Pos
+	line []rune // the line of pos
+	end  int    // its length without the white space at its end
+}
+
+func (w *walker) load() {
+	text := w.doc.line(w.pos.Line)
+	w.line, w.end = []rune(text), len([]rune(strings.TrimRight(text, " \t")))
+}
+
+// rune gives the rune at the place, or \n at the end of the line.
+func (w *walker) rune() rune { return w.peek(0) }
+
+func (w *walker) peek(n int) rune {
+	if i := w.pos.Column - 1 + n; i < len(w.line) {
+		return w.line[i]
+	}
+	return '\n'
+}
+
+func (w *walker) next() { w.pos.Column++ }
+
+// nextLine goes to the first rune of the next line; false at the end of the text.
+func (w *walker) nextLine() bool {
+	if w.pos.Line >= len(w.doc.lines) {
+		return false
+	}
+	w.pos.Line, w.pos.Column = w.pos.Line+1, 1
+	w.load()
+	return true
+}
+
+func isBlank(r rune) bool { return r == ' ' || r == '\t' }
+
+// atBreak tells whether nothing but white space follows on the line.
+func (w *walker) atBreak() bool { return w.pos.Column > w.end }
+
+// fold consumes a line break of a plain or quoted scalar: one break is a blank,
+// n empty lines are n line feeds. The place of a blank is the end of the line.
+func (w *walker) fold() bool {
+	empty := 0
+	for {
+		if !w.nextLine() {
+			return false
+		}
+		if !w.atBreak() {
+			break
+		}
+		empty++
+		if w.want = w.want[1:]; len(w.want) == 0 {
+			return true
+		}
+	}
+	if empty == 0 {
+		w.want = w.want[1:]
+	}
+	for isBlank(w.rune()) {
+		w.next()
+	}
+	return true
+}
+
+func (w *walker) plain() {
+	for len(w.want) > 0 {
+		switch {
+		case w.rune() == w.want[0] && !w.atBreak():
+			w.want = w.want[1:]
+			w.next()
+		case w.atBreak():
+			if !w.fold() {
+				return
+			}
+		default:
+			return
+		}
+	}
+}
+
+// quoted walks a quoted scalar, from behind its opening quote.
+func (w *walker) quoted(quote, escape rune) {
+	for len(w.want) > 0 {
+		r := w.rune()
+		switch {
+		case w.atBreak():
+			if !w.fold() {
+				return
+			}
+		case r == escape && w.peek(1) == '\n': // an escaped line break is nothing
+			if !w.nextLine() {
+				return
+			}
+			for isBlank(w.rune()) {
+				w.next()
+			}
+		case r == escape:
+			w.pos.Column += w.escape()
+			w.want = w.want[1:]
+		case r == quote && w.peek(1) != quote:
+			return
+		case r == quote:
+			w.pos.Column += 2
+			w.want = w.want[1:]
+		default:
+			w.next()
+			w.want = w.want[1:]
+		}
+	}
+}
+
+// escape gives the length of the escape at the place, its backslash included.
+func (w *walker) escape() int {
+	switch w.peek(1) {
+	case 'x':
+		return 4
+	case 'U':
+		return 10
+	case 'u':
+		if high := w.hex(2); high >= 0xd800 && high < 0xdc00 && w.peek(6) == '\\' && w.peek(7) == 'u' {
+			return 12 // a surrogate pair, as JSON writes one rune
+		}
+		return 6
+	default:
+		return 2
+	}
+}
+
+// hex reads the four digits at n runes from the place.
+func (w *walker) hex(n int) (value int) {
+	for i := range 4 {
+		digit := strings.IndexRune("0123456789abcdef", w.peek(n+i)|0x20)
+		value = value<<4 + max(0, digit)
+	}
+	return value
+}
+
+// block walks a literal or folded block scalar from its header. all is the
+// whole string, which tells how deep the text is indented: its first line with
+// text has that many blanks less than the line in the file.
+func (w *walker) block(hasText bool, all []rune) {
+	if !w.nextLine() || !hasText {
+		return
+	}
+	for w.atBreak() { // empty lines at the top are line feeds
+		if len(w.want) == 0 {
+			return
+		}
+		w.want = w.want[1:]
+		if !w.nextLine() {
+			return
+		}
+	}
+	i := 0
+	for all[i] == '\n' {
+		i++
+	}
+	indent := 0
+	for w.peek(indent) == ' ' {
+		indent++
+	}
+	for ; all[i] == ' ' && indent > 0; i++ {
+		indent--
+	}
+	w.pos.Column += indent
+	for len(w.want) > 0 {
+		switch {
+		case w.rune() == w.want[0] && w.pos.Column <= len(w.line):
+			w.want = w.want[1:]
+			w.next()
+		case w.want[0] == ' ' || w.want[0] == '\n': // the end of a line
+			if !w.blockBreak(indent) {
+				return
+			}
+		default:
+			return
+		}
+	}
+}
+
+// blockBreak consumes the blank or the line feeds that a line break became, and
+// goes to the next line with text.
+func (w *walker) blockBreak(indent int) bool {
+	feeds := w.want[0] == '\n'
+	w.want = w.want[1:]
+	for {
+		if !w.nextLine() {
+			return false
+		}
+		if !w.atBreak() || w.pos.Column+indent <= len(w.line) {
+			break
+		}
+		if len(w.want) == 0 {
+			return true
+		}
+		if feeds && w.want[0] == '\n' {
+			w.want = w.want[1:]
+		}
+	}
+	w.pos.Column += indent
+	return true
+}

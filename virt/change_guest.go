@@ -1,0 +1,27 @@
+package virt
+
+// GuestExec runs a command inside a guest and gives a CommandResult.
+type GuestExec struct {
+	On
+	action
+	Command Command `json:"command"`
+}
+
+// GuestWrite writes a file inside a guest: whole, or not at all.
+type GuestWrite struct {
+	On
+	converge
+	Content []byte      `json:"-"`
+	SHA256  string      `json:"sha256"` // hex, of Content
+	Size    int64       `json:"size"`
+	Mode    Opt[string] `json:"mode,omitzero"` // octal, as 0644
+	Owner   Opt[string] `json:"owner,omitzero"`
+	Group   Opt[string] `json:"group,omitzero"`
+}
+
+// LocalExec runs a command on the controller and gives a CommandResult.
+type LocalExec struct {
+	On
+	action
+	Command Command `json:"command"`
+}

@@ -1,0 +1,73 @@
+package virt
+
+import (
+	"context"
+	"errors"
+)
+
+// Read gives the object that ref names, as view sees it; nil when it is not
+// there, or when the kind is one that nobody observes (the controller).
+func Read(ctx context.Context, view Reader, ref Ref) (Object, error) {
+	var o Object
+	var err error
+	switch ref.Kind {
+	case KindVM:
+		o, err = object(view.VM(ctx, ref.Name))
+	case KindNetwork:
+		o, err = object(view.Network(ctx, ref.Name))
+	case KindVolume:
+		o, err = object(view.Volume(ctx, ref.Scope, ref.Name))
+	case KindStorage:
+		o, err = object(view.Storage(ctx, ref.Name))
+	case KindHost:
+		o, err = object(view.Host(ctx, ref.Name))
+	case KindGuestFile:
+		o, err = object(view.GuestFile(ctx, ref.Scope, ref.Name, 0))
+	}
+	// Only the object's own absence counts: a file is not missing because its VM is.
+	var missing *Error
+	if errors.As(err, &missing) && missing.Kind == ErrNotFound && missing.Object.Kind == ref.Kind {
+		return nil, nil
+	}
+	return o, err
+}
+
+// object keeps a nil pointer from becoming a non-nil interface.
+func object[T interface {
+	comparable
+	Object
+}](o T, err error) (Object, error) {
+	var zero T
+	if o == zero {
+		return nil, err
+	}
+	return o, err
+}
+
+// Decide compares what is there now with what the step saw, as Apply must before
+// it changes anything: an outcome that is not Changed means that there is nothing
+// to do; ErrDiverged means that the step must look again, for the change now
+// calls for other edits than those that were decided upon.
+func Decide(a Applier, now Object, c Change) (after Object, out Outcome, err error) {
+	after, out, err = a.Predict(now, c)
+	if err != nil || !out.Changed || c.Nature() == Action {
+		return after, out, err
+	}
+	_, seen, err := a.Predict(c.Seen(), c)
+	if err != nil || !sameFields(seen.Fields, out.Fields) {
+		return nil, Outcome{}, Diverged(c.Object(), "other values than a moment ago")
+	}
+	return after, out, nil
+}
+
+func sameFields(a, b []FieldChange) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if a[i].Path != b[i].Path || !equal(a[i].Before, b[i].Before) || !equal(a[i].After, b[i].After) {
+			return false
+		}
+	}
+	return true
+}

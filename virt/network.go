@@ -1,0 +1,47 @@
+package virt
+
+import "slices"
+
+// Network is a layer-2 network that NICs attach to: a libvirt network, an
+// engine's logical network.
+type Network struct {
+	Name      string   `json:"name"`
+	VLAN      int      `json:"vlan,omitempty"` // 0 = none
+	MTU       int      `json:"mtu,omitempty"`  // 0 = the platform's default
+	Type      string   `json:"type"`           // nat, route, bridge, openvswitch, isolated, engine
+	Bridge    string   `json:"bridge,omitempty"`
+	Active    bool     `json:"active"`
+	Autostart bool     `json:"autostart"`
+	Hosts     []string `json:"hosts,omitempty"` // where it is usable, sorted; on a node: the node itself
+	Native    string   `json:"-"`
+}
+
+// Ref names the network.
+func (n *Network) Ref() Ref { return NetworkRef(n.Name) }
+
+// Clone returns a deep copy.
+func (n *Network) Clone() Object {
+	c := *n
+	c.Hosts = slices.Clone(n.Hosts)
+	return &c
+}
+
+// Host is a hypervisor.
+type Host struct {
+	Name        string `json:"name"`
+	State       string `json:"state"` // up, maintenance, unreachable
+	Address     string `json:"address,omitempty"`
+	Cluster     string `json:"cluster,omitempty"`
+	CPUs        int    `json:"cpus"`
+	Memory      int64  `json:"memory"`
+	FreeMemory  int64  `json:"free_memory"`
+	VMs         int    `json:"vms"` // running
+	Hypervisor  string `json:"hypervisor,omitempty"`
+	Maintenance bool   `json:"maintenance,omitempty"`
+}
+
+// Ref names the host.
+func (h *Host) Ref() Ref { return Ref{Kind: KindHost, Name: h.Name} }
+
+// Clone returns a copy.
+func (h *Host) Clone() Object { c := *h; return &c }

@@ -1,0 +1,97 @@
+package virt
+
+import (
+	"context"
+	"io"
+)
+
+// Applier is what makes changes. All methods are safe for concurrent use.
+type Applier interface {
+	// Supports returns nil when the platform knows this sort of change, else an
+	// ErrUnsupported that says what to do instead. It does no I/O.
+	Supports(c Change) error
+
+	// Check looks for all reasons why the change cannot be made: missing images,
+	// full pools, networks that the destination lacks. It reads through view, which
+	// is a dry run's overlay or the platform itself, and changes nothing. All
+	// reasons are reported together, joined by errors.Join.
+	Check(ctx context.Context, view Reader, c Change) error
+
+	// Predict says what the change would do to an object that is as before, by the
+	// platform's own rules: what is pending, what is refused, what defaults are
+	// filled in. It is pure. An outcome that is not Changed means that the object is
+	// already as wanted. before and after are nil for an object that is not there.
+	Predict(before Object, c Change) (after Object, out Outcome, err error)
+
+	// Apply makes the change and returns once it is in force.
+	//
+	// It MUST read the object again first. When it is already as wanted, the outcome
+	// is not Changed and nothing that writes is sent. When it differs from what the
+	// step saw in a way that calls for other edits, the error is ErrDiverged. When
+	// the reply to a request that writes was lost, it is ErrOutcomeUnknown.
+	// On a cancelled context Apply aborts politely, and soon; the next read tells
+	// the truth.
+	Apply(ctx context.Context, c Change) (Outcome, error)
+}
+
+// Reader is what can be seen of a platform. Nothing that it does changes
+// anything. A missing object is an *Error of kind ErrNotFound that names it.
+//
+// Reads come from a snapshot that is at most 30 s old, from which every change
+// drops the objects it touched; Forget drops them by hand.
+type Reader interface {
+	VM(ctx context.Context, name string) (*VM, error)
+	VMs(ctx context.Context) ([]*VM, error)
+	Network(ctx context.Context, name string) (*Network, error)
+	Networks(ctx context.Context) ([]*Network, error)
+	Storage(ctx context.Context, name string) (*Storage, error)
+	Storages(ctx context.Context) ([]*Storage, error)
+	Volume(ctx context.Context, storage, name string) (*Volume, error)
+	Volumes(ctx context.Context, storage string) ([]*Volume, error)
+	Image(ctx context.Context, src ImageSource) (*Image, error)
+	Host(ctx context.Context, name string) (*Host, error)
+	Hosts(ctx context.Context) ([]*Host, error)
+
+	// GuestInfo asks the agent inside a running VM. With no agent that answers, the
+	// info's Agent field says so and the error is nil.
+	GuestInfo(ctx context.Context, vm string) (*GuestInfo, error)
+	// GuestFile looks at a file inside a guest, reading its content when it is not
+	// over limit bytes. limit 0 asks only whether it is there. A missing file is an
+	// ErrNotFound whose Object is the file.
+	GuestFile(ctx context.Context, vm, path string, limit int64) (*GuestFile, error)
+	// GuestProbe runs a command that its author declared read-only.
+	GuestProbe(ctx context.Context, vm string, c Command) (*CommandResult, error)
+
+	// Forget makes the next read of these objects a fresh one; without arguments,
+	// of all.
+	Forget(refs ...Ref)
+
+	// Watch gives a signal when something about the VM may have changed: its state,
+	// its agent, its devices. It is a hint to look again, may come without cause,
+	// and ends with the context. nil means that the platform has no events.
+	Watch(ctx context.Context, vm string) <-chan struct{}
+}
+
+// Platform is one target: a node, a cluster of nodes, an engine, or a decorator
+// around one.
+type Platform interface {
+	Applier
+	Reader
+	io.Closer
+
+	// Type names the platform: libvirt, ovirt.
+	Type() string
+}
+
+// Counter is a Platform that counts what it sends, for the recap and for tests.
+type Counter interface {
+	Stats() Stats
+}
+
+// Stats counts what a platform has sent since it was opened.
+type Stats struct {
+	Connections int            `json:"connections"` // network connections opened
+	Calls       int            `json:"calls"`       // libvirt calls, or requests to an engine
+	Trips       int            `json:"trips"`       // calls sent while no other was outstanding
+	Procedures  map[string]int `json:"procedures,omitempty"`
+}

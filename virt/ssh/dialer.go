@@ -1,0 +1,245 @@
+package ssh
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"sync"
+
+	gossh "golang.org/x/crypto/ssh"
+)
+
+// maxHops bounds a chain of jump hosts, so that two hosts which name each other
+// in ssh_config are an error and not a loop.
+const maxHops = 8
+
+// Dialer opens Clients that share the connections to their jump hosts: a
+// hundred nodes behind one bastion cost the bastion one login. The zero value
+// is ready; it may be used by many goroutines.
+type Dialer struct {
+	mu    sync.Mutex
+	jumps map[string]*jump
+}
+
+// jump is a shared connection to a jump host, closed with its last user.
+type jump struct {
+	ready  chan struct{} // closed when client or err is set
+	client *Client
+	err    error
+	users  int
+}
+
+// jumpRef is one user's hold on a jump.
+type jumpRef struct {
+	client *Client
+	drop   func()
+	once   sync.Once
+}
+
+func (r *jumpRef) release() { r.once.Do(r.drop) }
+
+// Dial is like the function Dial, over the Dialer's shared jump hosts.
+func (d *Dialer) Dial(ctx context.Context, cfg Config) (*Client, error) {
+	return d.dial(ctx, cfg, maxHops)
+}
+
+func (d *Dialer) dial(ctx context.Context, cfg Config, hops int) (*Client, error) {
+	t, err := resolve(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	via, err := d.reach(ctx, t, hops)
+	if err != nil {
+		return nil, err
+	}
+	c, err := connect(ctx, t, via)
+	if err != nil {
+		if via != nil {
+			via.release()
+		}
+		return nil, err
+	}
+	return c, nil
+}
+
+// reach opens the last of t's jump hosts; nil when there is none.
+func (d *Dialer) reach(ctx context.Context, t *target, hops int) (*jumpRef, error) {
+	if len(t.Jump) == 0 {
+		return nil, nil
+	}
+	if hops <= 0 {
+		return nil, fmt.Errorf("%s: more than %d jump hosts in a row; do they name each other?", t.Name, maxHops)
+	}
+	last := t.inherit(t.Jump[len(t.Jump)-1])
+	if rest := t.Jump[:len(t.Jump)-1]; len(rest) > 0 {
+		last.Jump = rest
+	}
+	ref, err := d.share(ctx, last, hops-1)
+	if err != nil {
+		return nil, fmt.Errorf("%s: jump host: %w", t.host, err)
+	}
+	return ref, nil
+}
+
+// share gives a hold on the connection to a jump host, opening it at first
+// use. Who finds it being opened waits for that; if the opener fails, so do
+// those who waited, and the next one tries again.
+func (d *Dialer) share(ctx context.Context, cfg Config, hops int) (*jumpRef, error) {
+	key := jumpKey(cfg)
+	for {
+		d.mu.Lock()
+		j := d.jumps[key]
+		if j == nil {
+			j = &jump{ready: make(chan struct{})}
+			if d.jumps == nil {
+				d.jumps = map[string]*jump{}
+			}
+			d.jumps[key] = j
+			j.users = 1
+			d.mu.Unlock()
+			j.client, j.err = d.dial(ctx, cfg, hops)
+			if j.err != nil {
+				d.forget(key, j)
+			}
+			close(j.ready)
+			if j.err != nil {
+				return nil, j.err
+			}
+			return d.ref(key, j), nil
+		}
+		j.users++
+		d.mu.Unlock()
+		select {
+		case <-j.ready:
+		case <-ctx.Done():
+			go d.release(key, j) // waits for the opener, who has a context of its own
+			return nil, context.Cause(ctx)
+		}
+		if j.err == nil && j.client.Err() == nil {
+			return d.ref(key, j), nil
+		}
+		dead := j.err
+		d.forget(key, j)
+		d.release(key, j)
+		// The opener's own cancellation says nothing about the jump host.
+		if dead != nil && !errors.Is(dead, context.Canceled) && !errors.Is(dead, context.DeadlineExceeded) {
+			return nil, dead
+		}
+	}
+}
+
+func (d *Dialer) ref(key string, j *jump) *jumpRef {
+	return &jumpRef{client: j.client, drop: func() { d.release(key, j) }}
+}
+
+// forget makes the next user open a new connection.
+func (d *Dialer) forget(key string, j *jump) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.jumps[key] == j {
+		delete(d.jumps, key)
+	}
+}
+
+// release gives up one hold; the last one closes the connection.
+func (d *Dialer) release(key string, j *jump) {
+	<-j.ready
+	d.mu.Lock()
+	j.users--
+	last := j.users == 0
+	if last && d.jumps[key] == j {
+		delete(d.jumps, key)
+	}
+	d.mu.Unlock()
+	if last && j.client != nil {
+		j.client.Close()
+	}
+}
+
+// jumpKey is equal for Configs that lead to the same login.
+func jumpKey(c Config) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%q %q %d %q %q %v %q %q %q %q", c.Name, c.Address, c.Port, c.User, c.IdentityFiles, c.IdentitiesOnly,
+		c.Agent, c.KnownHosts, c.HostKeyAlias, c.SSHConfig)
+	for _, j := range c.Jump {
+		b.WriteString(" via " + jumpKey(j))
+	}
+	return b.String()
+}
+
+// connect opens one connection, through via if that is not nil.
+func connect(ctx context.Context, t *target, via *jumpRef) (*Client, error) {
+	if t.ConnectTimeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, t.ConnectTimeout,
+			&UnreachableError{Host: t.host, Stage: StageConnect, Err: fmt.Errorf("no answer within %s", t.ConnectTimeout)})
+		defer cancel()
+	}
+	keys, err := newHostKeys(t)
+	if err != nil {
+		return nil, err
+	}
+	tcp, err := dialTCP(ctx, t, via)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		return nil, &UnreachableError{Host: t.host, Stage: StageConnect, Err: err}
+	}
+	login := newLogin(ctx, t)
+	defer login.Close()
+
+	conn := newActivity(tcp)
+	stop := context.AfterFunc(ctx, func() {
+		conn.Close()
+		login.Close()
+	})
+	sshConn, chans, reqs, err := gossh.NewClientConn(conn, t.keyAddr(), &gossh.ClientConfig{
+		User:              t.User,
+		HostKeyCallback:   keys.check,
+		HostKeyAlgorithms: keys.algorithms(),
+		AuthCallback:      login.pick,
+	})
+	if !stop() {
+		if err == nil {
+			sshConn.Close()
+		}
+		return nil, context.Cause(ctx)
+	}
+	if err != nil {
+		return nil, handshakeError(t, keys, login, err)
+	}
+	return newClient(t, gossh.NewClient(sshConn, chans, reqs), via, conn), nil
+}
+
+// handshakeError gives a failed handshake its type.
+func handshakeError(t *target, keys *hostKeys, login *login, err error) error {
+	var cut net.Error
+	switch {
+	case keys.found != nil:
+		return keys.found
+	case !keys.ok:
+		return &UnreachableError{Host: t.host, Stage: StageHandshake, Err: err}
+	case errors.As(err, &cut):
+		return &UnreachableError{Host: t.host, Stage: StageAuthenticate, Err: err}
+	}
+	return &AuthError{Host: t.host, User: t.User, Tried: login.tried(), Err: err}
+}
+
+// dialTCP opens the byte stream under the connection.
+func dialTCP(ctx context.Context, t *target, via *jumpRef) (net.Conn, error) {
+	if via != nil {
+		return via.client.dialTCP(ctx, t.addr())
+	}
+	var d net.Dialer // sets TCP_NODELAY
+	c, err := d.DialContext(ctx, "tcp", t.addr())
+	if err != nil {
+		return nil, err
+	}
+	if tcp, ok := c.(*net.TCPConn); ok {
+		return newQuickConn(tcp), nil
+	}
+	return c, nil
+}
