@@ -1,0 +1,268 @@
+// Package dryrun shows what changes would do without making them: a Platform
+// that reads through to another one, and keeps every change in an overlay.
+//
+// A step that runs over it sees the changes of the steps before it, so it needs
+// no notion of a check mode; and since the overlay holds the only Apply that is
+// called, nothing can be written. What cannot be known without making the change
+// is virt.ErrUndecided. A Platform is safe for concurrent use.
+package dryrun
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/nactl/nactl/virt"
+)
+
+// Platform is an overlay over another platform.
+type Platform struct {
+	inner virt.Platform
+
+	mu      sync.Mutex
+	objects map[virt.Ref]virt.Object // what a change left; nil for what it removed
+	booting map[string]bool          // VMs whose guest nobody can ask: made, started or stopped here
+	maybe   map[virt.Ref]bool        // what an undecided step may have touched
+}
+
+var _ virt.Platform = (*Platform)(nil)
+
+// New gives an overlay without changes. Closing it leaves inner open.
+func New(inner virt.Platform) *Platform {
+	return &Platform{inner: inner, objects: map[virt.Ref]virt.Object{}, booting: map[string]bool{}, maybe: map[virt.Ref]bool{}}
+}
+
+// Type names the platform underneath.
+func (p *Platform) Type() string { return p.inner.Type() }
+
+// Close does nothing: the platform underneath belongs to somebody else.
+func (p *Platform) Close() error { return nil }
+
+// Supports asks the platform underneath.
+func (p *Platform) Supports(c virt.Change) error { return p.inner.Supports(c) }
+
+// Predict asks the platform underneath.
+func (p *Platform) Predict(before virt.Object, c virt.Change) (virt.Object, virt.Outcome, error) {
+	return p.inner.Predict(before, c)
+}
+
+// Check lets the platform underneath look for obstacles, through view.
+func (p *Platform) Check(ctx context.Context, view virt.Reader, c virt.Change) error {
+	return p.undecided(c.Object(), p.inner.Check(ctx, view, c))
+}
+
+// Apply predicts the change and keeps the prediction. Nothing is sent.
+func (p *Platform) Apply(ctx context.Context, c virt.Change) (virt.Outcome, error) {
+	if err := p.Supports(c); err != nil {
+		return virt.Outcome{}, err
+	}
+	now, err := virt.Read(ctx, p, c.Object())
+	if err != nil {
+		return virt.Outcome{}, err
+	}
+	after, out, err := virt.Decide(p, now, c)
+	if err != nil {
+		return virt.Outcome{}, p.undecided(c.Object(), err)
+	}
+	if !out.Changed {
+		return out, nil
+	}
+	if err := p.Check(ctx, p, c); err != nil {
+		return virt.Outcome{}, err
+	}
+	p.keep(c, after)
+	return out, nil
+}
+
+func (p *Platform) keep(c virt.Change, after virt.Object) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	ref := c.Object().Key()
+	switch c.(type) {
+	case virt.CreateVM, virt.DeleteVM, virt.Start, virt.Shutdown, virt.PowerOff, virt.Pause, virt.Suspend, virt.Reboot, virt.Reset:
+		p.booting[ref.Name] = true
+	}
+	if c.Nature() == virt.Converge {
+		p.objects[ref] = after
+	}
+}
+
+// MarkMaybe says that an undecided step may have touched these objects: what is
+// then missing or in the way is no error, but decided at run time.
+func (p *Platform) MarkMaybe(refs ...virt.Ref) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, r := range refs {
+		p.maybe[r.Key()] = true
+	}
+}
+
+// undecided turns an error that an undecided step may have removed into
+// ErrUndecided.
+func (p *Platform) undecided(ref virt.Ref, err error) error {
+	if !errors.Is(err, virt.ErrNotFound) && !errors.Is(err, virt.ErrConflict) {
+		return err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var e *virt.Error
+	if p.maybe[ref.Key()] || errors.As(err, &e) && p.maybe[e.Object.Key()] {
+		return &virt.Error{Kind: virt.ErrUndecided, Object: ref, Summary: "an earlier step decides at run time what becomes of it"}
+	}
+	return err
+}
+
+// changed gives what the overlay has for an object.
+func (p *Platform) changed(ref virt.Ref) (virt.Object, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	o, ok := p.objects[ref.Key()]
+	return o, ok
+}
+
+// read gives an object from the overlay, else from the platform underneath.
+func read[T virt.Object](p *Platform, ref virt.Ref, inner func() (T, error)) (T, error) {
+	var none T
+	if o, ok := p.changed(ref); ok {
+		if o == nil {
+			return none, p.undecided(ref, virt.NotFound(ref, "an earlier step removes it"))
+		}
+		return o.Clone().(T), nil
+	}
+	o, err := inner()
+	return o, p.undecided(ref, err)
+}
+
+// list gives all objects of a kind: those underneath with the overlay's changes,
+// then those that only the overlay has, by name.
+func list[T virt.Object](p *Platform, kind virt.Kind, scope string, inner func() ([]T, error)) ([]T, error) {
+	below, err := inner()
+	if err != nil {
+		return nil, err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var out []T
+	seen := map[virt.Ref]bool{}
+	for _, o := range below {
+		ref := o.Ref().Key()
+		seen[ref] = true
+		switch mine, ok := p.objects[ref]; {
+		case !ok:
+			out = append(out, o)
+		case mine != nil:
+			out = append(out, mine.Clone().(T))
+		}
+	}
+	var added []T
+	for ref, o := range p.objects {
+		if ref.Kind == kind && ref.Scope == scope && o != nil && !seen[ref] {
+			added = append(added, o.Clone().(T))
+		}
+	}
+	slices.SortFunc(added, func(a, b T) int { return strings.Compare(a.Ref().Name, b.Ref().Name) })
+	return append(out, added...), nil
+}
+
+// VM reads one VM.
+func (p *Platform) VM(ctx context.Context, name string) (*virt.VM, error) {
+	return read(p, virt.VMRef(name), func() (*virt.VM, error) { return p.inner.VM(ctx, name) })
+}
+
+// VMs reads all VMs.
+func (p *Platform) VMs(ctx context.Context) ([]*virt.VM, error) {
+	return list(p, virt.KindVM, "", func() ([]*virt.VM, error) { return p.inner.VMs(ctx) })
+}
+
+// Network reads one network.
+func (p *Platform) Network(ctx context.Context, name string) (*virt.Network, error) {
+	return read(p, virt.NetworkRef(name), func() (*virt.Network, error) { return p.inner.Network(ctx, name) })
+}
+
+// Networks reads all networks.
+func (p *Platform) Networks(ctx context.Context) ([]*virt.Network, error) {
+	return list(p, virt.KindNetwork, "", func() ([]*virt.Network, error) { return p.inner.Networks(ctx) })
+}
+
+// Volume reads one volume.
+func (p *Platform) Volume(ctx context.Context, storage, name string) (*virt.Volume, error) {
+	return read(p, virt.VolumeRef(storage, name), func() (*virt.Volume, error) { return p.inner.Volume(ctx, storage, name) })
+}
+
+// Volumes reads the volumes of a storage.
+func (p *Platform) Volumes(ctx context.Context, storage string) ([]*virt.Volume, error) {
+	return list(p, virt.KindVolume, storage, func() ([]*virt.Volume, error) { return p.inner.Volumes(ctx, storage) })
+}
+
+// Storage reads one storage.
+func (p *Platform) Storage(ctx context.Context, name string) (*virt.Storage, error) {
+	return p.inner.Storage(ctx, name)
+}
+
+// Storages reads all storages.
+func (p *Platform) Storages(ctx context.Context) ([]*virt.Storage, error) {
+	return p.inner.Storages(ctx)
+}
+
+// Image reads an image.
+func (p *Platform) Image(ctx context.Context, src virt.ImageSource) (*virt.Image, error) {
+	return p.inner.Image(ctx, src)
+}
+
+// Host reads one host.
+func (p *Platform) Host(ctx context.Context, name string) (*virt.Host, error) {
+	return p.inner.Host(ctx, name)
+}
+
+// Hosts reads all hosts.
+func (p *Platform) Hosts(ctx context.Context) ([]*virt.Host, error) { return p.inner.Hosts(ctx) }
+
+// guest tells whether the guest in a VM can be asked.
+func (p *Platform) guest(ctx context.Context, vm string) error {
+	p.mu.Lock()
+	booting := p.booting[vm]
+	p.mu.Unlock()
+	if !booting {
+		return nil
+	}
+	if _, err := p.VM(ctx, vm); err != nil {
+		return err
+	}
+	return &virt.Error{Kind: virt.ErrUndecided, Object: virt.VMRef(vm), Summary: "an earlier step starts or stops its guest"}
+}
+
+// GuestInfo asks the guest, unless an earlier change decides whether it runs.
+func (p *Platform) GuestInfo(ctx context.Context, vm string) (*virt.GuestInfo, error) {
+	if err := p.guest(ctx, vm); err != nil {
+		return nil, err
+	}
+	return p.inner.GuestInfo(ctx, vm)
+}
+
+// GuestFile looks into the guest, unless an earlier change decides whether it
+// runs.
+func (p *Platform) GuestFile(ctx context.Context, vm, path string, limit int64) (*virt.GuestFile, error) {
+	ref := virt.Ref{Kind: virt.KindGuestFile, Scope: vm, Name: path}
+	return read(p, ref, func() (*virt.GuestFile, error) {
+		if err := p.guest(ctx, vm); err != nil {
+			return nil, err
+		}
+		return p.inner.GuestFile(ctx, vm, path, limit)
+	})
+}
+
+// GuestProbe asks the guest, unless an earlier change decides whether it runs.
+func (p *Platform) GuestProbe(ctx context.Context, vm string, c virt.Command) (*virt.CommandResult, error) {
+	if err := p.guest(ctx, vm); err != nil {
+		return nil, err
+	}
+	return p.inner.GuestProbe(ctx, vm, c)
+}
+
+// Forget makes the platform underneath read afresh; the overlay stays.
+func (p *Platform) Forget(refs ...virt.Ref) { p.inner.Forget(refs...) }
+
+// Watch gives nothing: a dry run looks once and never waits.
+func (p *Platform) Watch(context.Context, string) <-chan struct{} { return nil }
