@@ -31,7 +31,7 @@ cgroup_dirs() {
 }
 
 cgroup_make() {
-	local dir tree
+	local dir tree controller
 	for dir in $(cgroup_dirs "$1"); do
 		tree=${dir%/*}
 		mkdir -p "$dir"
@@ -52,11 +52,12 @@ cgroup_make() {
 	done
 }
 
-# cgroup_enter NODE: move the calling process. In v2 only leaves may hold processes when libvirt makes groups beside them.
+# cgroup_enter NODE: move the calling process into the node's groups.
 cgroup_enter() {
 	local dir
 	for dir in $(cgroup_dirs "$1"); do
-		[ "$(cgroup_mode)" != v2 ] || { dir=$dir/lab && mkdir -p "$dir"; }
+		# v2: only leaves may hold processes; a running node has made one (lib/node-init.sh)
+		[ ! -d "$dir/lab" ] || dir=$dir/lab
 		echo $BASHPID >"$dir/cgroup.procs"
 	done
 }

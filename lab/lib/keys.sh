@@ -13,6 +13,9 @@ keys_make() { # COUNT
 		echo "n$node,$NET.$node,$(door_address "$node") $(cut -d ' ' -f 1,2 "$KEYS/host.pub")"
 	done >"$KEYS/known_hosts"
 	keys_ssh_config "$1" door_address "$KEYS" >"$KEYS/config"
+	# for libvirt's qemu+ssh URIs, which cannot name a known_hosts file: ...?command=$KEYS/ssh
+	printf '#!/bin/sh\nexec ssh -F %q "$@"\n' "$KEYS/config" >"$KEYS/ssh"
+	chmod 755 "$KEYS/ssh"
 }
 
 lan_address() { echo "$NET.$1"; }
