@@ -1,6 +1,8 @@
 package source
 
 import (
+	"strings"
+
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/token"
 
@@ -78,13 +80,38 @@ func (b *builder) scalar(tk *token.Token) *Node {
 		n.Range.Width = b.doc.width(n.Range, tk.Origin)
 		n.columns = b.doc.mapper(n, doubleQuoted)
 	default:
-		if problem := resolve(n, tk.Value); problem != "" {
+		n.Range.Width = b.doc.width(n.Range, tk.Value)
+		if problem := resolve(n, plainText(tk)); problem != "" {
 			b.list.Errorf(n.Range, "number", "%s", problem)
 		}
-		n.Range.Width = b.doc.width(n.Range, tk.Value)
 		n.columns = b.doc.mapper(n, plain)
 	}
 	return n
+}
+
+// plainText gives the text of a plain scalar. The lexer drops tabs inside it,
+// so a text that was written with some is folded anew.
+func plainText(tk *token.Token) string {
+	origin := strings.Trim(tk.Origin, " \t\n")
+	if !strings.ContainsRune(origin, '\t') {
+		return tk.Value
+	}
+	var b strings.Builder
+	feeds := 0
+	for i, line := range strings.Split(origin, "\n") {
+		line = strings.Trim(line, " \t")
+		switch {
+		case line == "":
+			feeds++
+			continue
+		case i > 0 && feeds == 0:
+			b.WriteByte(' ')
+		}
+		b.WriteString(strings.Repeat("\n", feeds))
+		b.WriteString(line)
+		feeds = 0
+	}
+	return b.String()
 }
 
 // block makes a node of a literal or folded block scalar. It stands at its

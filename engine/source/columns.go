@@ -35,7 +35,8 @@ func (d *document) mapper(n *Node, s style) func(int) diag.Pos {
 	start, str := n.Range.Pos, n.Str
 	return func(offset int) diag.Pos {
 		w := walker{doc: d, want: []rune(str), pos: start}
-		w.want = w.want[:min(offset, len(w.want))]
+		within := offset < len(w.want)
+		w.want = w.want[:min(offset+1, len(w.want))]
 		w.load()
 		switch s {
 		case plain:
@@ -49,6 +50,9 @@ func (d *document) mapper(n *Node, s style) func(int) diag.Pos {
 		default:
 			w.block(len(strings.TrimLeft(str, "\n")) > 0, []rune(str))
 		}
+		if within && len(w.want) == 0 {
+			return w.last
+		}
 		return w.pos
 	}
 }
@@ -60,8 +64,9 @@ type walker struct {
 	doc  *document
 	want []rune // what is still to be consumed
 	pos  diag.Pos
-	line []rune // the line of pos
-	end  int    // its length without the white space at its end
+	last diag.Pos // where the rune consumed last stands
+	line []rune   // the line of pos
+	end  int      // its length without the white space at its end
 }
 
 func (w *walker) load() {
@@ -81,6 +86,12 @@ func (w *walker) peek(n int) rune {
 
 func (w *walker) next() { w.pos.Column++ }
 
+// take consumes a rune that the runes at the place stand for, n of them.
+func (w *walker) take(n int) {
+	w.last, w.want = w.pos, w.want[1:]
+	w.pos.Column += n
+}
+
 // nextLine goes to the first rune of the next line; false at the end of the text.
 func (w *walker) nextLine() bool {
 	if w.pos.Line >= len(w.doc.lines) {
@@ -99,6 +110,7 @@ func (w *walker) atBreak() bool { return w.pos.Column > w.end }
 // fold consumes a line break of a plain or quoted scalar: one break is a blank,
 // n empty lines are n line feeds. The place of a blank is the end of the line.
 func (w *walker) fold() bool {
+	end := w.pos
 	empty := 0
 	for {
 		if !w.nextLine() {
@@ -108,29 +120,33 @@ func (w *walker) fold() bool {
 			break
 		}
 		empty++
-		if w.want = w.want[1:]; len(w.want) == 0 {
+		if w.take(0); len(w.want) == 0 {
 			return true
 		}
 	}
 	if empty == 0 {
-		w.want = w.want[1:]
+		w.take(0)
+		w.last = end
 	}
+	w.skipBlanks()
+	return true
+}
+
+func (w *walker) skipBlanks() {
 	for isBlank(w.rune()) {
 		w.next()
 	}
-	return true
 }
 
 func (w *walker) plain() {
 	for len(w.want) > 0 {
 		switch {
-		case w.rune() == w.want[0] && !w.atBreak():
-			w.want = w.want[1:]
-			w.next()
 		case w.atBreak():
 			if !w.fold() {
 				return
 			}
+		case w.rune() == w.want[0]:
+			w.take(1)
 		default:
 			return
 		}
@@ -150,20 +166,15 @@ func (w *walker) quoted(quote, escape rune) {
 			if !w.nextLine() {
 				return
 			}
-			for isBlank(w.rune()) {
-				w.next()
-			}
+			w.skipBlanks()
 		case r == escape:
-			w.pos.Column += w.escape()
-			w.want = w.want[1:]
+			w.take(w.escape())
 		case r == quote && w.peek(1) != quote:
 			return
 		case r == quote:
-			w.pos.Column += 2
-			w.want = w.want[1:]
+			w.take(2)
 		default:
-			w.next()
-			w.want = w.want[1:]
+			w.take(1)
 		}
 	}
 }
@@ -202,11 +213,7 @@ func (w *walker) block(hasText bool, all []rune) {
 		return
 	}
 	for w.atBreak() { // empty lines at the top are line feeds
-		if len(w.want) == 0 {
-			return
-		}
-		w.want = w.want[1:]
-		if !w.nextLine() {
+		if w.take(0); len(w.want) == 0 || !w.nextLine() {
 			return
 		}
 	}
@@ -225,8 +232,7 @@ func (w *walker) block(hasText bool, all []rune) {
 	for len(w.want) > 0 {
 		switch {
 		case w.rune() == w.want[0] && w.pos.Column <= len(w.line):
-			w.want = w.want[1:]
-			w.next()
+			w.take(1)
 		case w.want[0] == ' ' || w.want[0] == '\n': // the end of a line
 			if !w.blockBreak(indent) {
 				return
@@ -241,7 +247,7 @@ func (w *walker) block(hasText bool, all []rune) {
 // goes to the next line with text.
 func (w *walker) blockBreak(indent int) bool {
 	feeds := w.want[0] == '\n'
-	w.want = w.want[1:]
+	w.take(0)
 	for {
 		if !w.nextLine() {
 			return false
@@ -253,7 +259,7 @@ func (w *walker) blockBreak(indent int) bool {
 			return true
 		}
 		if feeds && w.want[0] == '\n' {
-			w.want = w.want[1:]
+			w.take(0)
 		}
 	}
 	w.pos.Column += indent

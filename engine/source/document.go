@@ -17,6 +17,8 @@ type document struct {
 	lines []string
 	// columns holds the columns that the lexer counted wrong, by token.
 	columns map[*token.Token]int
+	// follow holds, token by token, the rune behind its first text.
+	follow []rune
 }
 
 // The bounds below keep the lexer linear: each names a construct for which it
@@ -117,6 +119,7 @@ func (d *document) line(n int) string {
 // column that the lexer gives, but not before the end of the token before it.
 // It moves forward only, for a whole JSON file may stand on one line.
 func (d *document) place(tokens token.Tokens) {
+	d.follow = make([]rune, len(tokens))
 	var c cursor
 	for i, tk := range tokens {
 		head := lexeme(tk)
@@ -132,6 +135,11 @@ func (d *document) place(tokens token.Tokens) {
 			d.columns[tk] = c.col
 		}
 		c.forward(c.col + utf8.RuneCountInString(head))
+		d.follow[i] = '\n'
+		for _, r := range c.rest {
+			d.follow[i] = r
+			break
+		}
 	}
 }
 
@@ -180,9 +188,17 @@ func lexeme(tk *token.Token) string {
 	case token.InvalidType:
 		return ""
 	}
-	head, _, _ := strings.Cut(tk.Value, "\n")
-	head, _, _ = strings.Cut(head, " ")
-	return head
+	// Of a plain scalar the origin is as written; the value has lost its tabs.
+	for _, text := range []string{tk.Origin, tk.Value} {
+		text = strings.TrimLeft(text, " \t\n")
+		if i := strings.IndexAny(text, " \t\n"); i >= 0 {
+			text = text[:i]
+		}
+		if text != "" {
+			return text
+		}
+	}
+	return ""
 }
 
 // runeOffset gives the byte offset of the n-th rune of s, or its length.

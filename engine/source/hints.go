@@ -30,16 +30,16 @@ func (d *document) hint(message string, tk *token.Token) diag.Diagnostic {
 		return d.tab(at.Line, at.Column)
 	case has("is a reserved character"):
 		out.Summary = "a value cannot start with this character: put quotes around it"
-		out.Range = d.lastRune(tk, at)
+		out.Range = d.seek(at, "@`")
 	case has("find end character of"):
 		out.Summary = "this quote is never closed"
-		out.Range = d.opening(tk, at)
+		out.Range = d.seek(at, `"'`)
 	case has("flow mapping end token"), has("sequence end token"):
 		out.Summary = "this bracket is never closed"
 	case has("corresponding to"):
 		out.Summary = "there is no opening bracket for this one"
 	case has("',' or"):
-		out.Summary = `a comma or the closing bracket is missing before this`
+		out.Summary = `a comma or a closing bracket is missing before this`
 	case has("mapping value is not allowed in this context"):
 		return d.secondColon(tk, at)
 	case has("map key-value is pre-defined"):
@@ -47,13 +47,18 @@ func (d *document) hint(message string, tk *token.Token) diag.Diagnostic {
 	case has("unexpected key name"):
 		out.Summary = `this line is no "key: value"`
 		out.Range.Width = len([]rune(strings.TrimRight(d.line(at.Line), " "))) - at.Column + 1
-	case has("non-map value"), has("value is not allowed in this context"):
+	case has("non-map value"):
+		out.Summary = `a "key: value" is expected here`
+	case has("invalid key for this map"):
+		out.Summary = "there is no key before this colon, or one that is not a text"
+	case has("value is not allowed in this context"):
 		out.Summary = "this does not fit what stands above it: check the indentation"
 	case has("block sequence entries are not allowed"):
 		out.Summary = `a list starts on a line of its own: put the "-" on the next line, or write [a, b]`
 	case has("flow map content"):
 		out.Summary = `inside {} "key: value" is expected: if an expression is meant, quote it: "{{ … }}"`
 	case has("unknown escape character"):
+		out.Range.Column, out.Range.Width = max(1, at.Column-1), 2 // the lexer points behind the backslash
 		out.Summary = `unknown escape in double quotes: write \\ for a backslash, or use single quotes`
 	default:
 		out.Summary = "this YAML cannot be read: " + message
@@ -82,22 +87,12 @@ func (d *document) secondColon(tk *token.Token, at diag.Range) diag.Diagnostic {
 	return out
 }
 
-// lastRune gives the place of the offending rune, at which the text of an
-// invalid token ends.
-func (d *document) lastRune(tk *token.Token, at diag.Range) diag.Range {
-	if s := strings.TrimLeft(tk.Origin, " \n\t"); s != "" {
-		if i := strings.LastIndex(d.line(at.Line), s); i >= 0 {
-			at.Column = len([]rune(d.line(at.Line)[:i])) + len([]rune(s))
-		}
-	}
-	return at
-}
-
-// opening gives the place of the quote with which an unfinished text starts.
-func (d *document) opening(tk *token.Token, at diag.Range) diag.Range {
+// seek gives the place of the first of some characters at or behind a place on
+// its line: the lexer counts the columns of invalid tokens as it does others.
+func (d *document) seek(at diag.Range, chars string) diag.Range {
 	line := d.line(at.Line)
 	rest := line[runeOffset(line, at.Column-1):]
-	if i := strings.IndexAny(rest, `"'`); i >= 0 {
+	if i := strings.IndexAny(rest, chars); i >= 0 {
 		at.Column += len([]rune(rest[:i]))
 	}
 	return at

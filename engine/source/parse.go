@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"strings"
 
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/lexer"
@@ -110,7 +111,7 @@ func Parse(file string, text []byte) (node *Node, list diag.List) {
 			list.Errorf(doc.at(1, 1, 0), "syntax", "this YAML cannot be read (%v)", r)
 		}
 	}()
-	tokens := lexer.Tokenize(doc.text)
+	tokens := doc.tokenize()
 	doc.place(tokens)
 	if list = doc.checkTokens(tokens); list.HasErrors() {
 		list.Sort()
@@ -130,6 +131,17 @@ func Parse(file string, text []byte) (node *Node, list diag.List) {
 	node = b.build(body)
 	b.list.Sort()
 	return node, b.list
+}
+
+// tokenize runs the lexer, which forgets a tag at the very end of a text.
+func (d *document) tokenize() token.Tokens {
+	tokens := lexer.Tokenize(d.text)
+	if last := d.lines[len(d.lines)-1]; strings.Contains(last, "!") {
+		if again := lexer.Tokenize(d.text + "\n"); len(again) > 0 && again[len(again)-1].Type == token.TagType {
+			return again
+		}
+	}
+	return tokens
 }
 
 // documentBody gives the only document that has content; checkTokens has made

@@ -66,7 +66,7 @@ func (c *tokenCheck) check(tokens token.Tokens, i int) bool {
 		}
 		return false
 	case token.MappingStartType:
-		if next := c.doc.after(at); next == '{' && c.doc.line(at.Line) != "" {
+		if c.doc.follow[i] == '{' {
 			if c.templateEnd != at.Line {
 				c.list.Errorf(c.restOfLine(at), "unquoted-expression", "a value that starts with {{ must be quoted: %s", c.quoteRest(at))
 			}
@@ -143,7 +143,7 @@ func (c *tokenCheck) checkName(tokens token.Tokens, i int, at diag.Range) bool {
 	if tokens[i].Type == token.AnchorType {
 		sign = "&"
 	}
-	named := i+1 < len(tokens) && tokens[i+1].Position.Line == at.Line && !strings.ContainsRune(" \t\n,]}*&:", c.doc.after(at))
+	named := i+1 < len(tokens) && tokens[i+1].Position.Line == at.Line && !strings.ContainsRune(" \t\n,]}*&:", c.doc.follow[i])
 	if named {
 		rest := []rune(c.doc.line(at.Line))[at.Column:]
 		for _, r := range rest {
@@ -179,7 +179,7 @@ func (c *tokenCheck) checkColon(tokens token.Tokens, i int, at diag.Range) bool 
 	// to be what {macs: [52:54:00]} means.
 	plain := key.Type != token.SingleQuoteType && key.Type != token.DoubleQuoteType &&
 		key.Type != token.MappingEndType && key.Type != token.SequenceEndType
-	if next := c.doc.after(at); plain && !strings.ContainsRune(" \t\n,]}", next) {
+	if plain && !strings.ContainsRune(" \t\n,]}", c.doc.follow[i]) {
 		c.list.Errorf(at, "colon", `inside {} and [] a ":" needs a space behind it, or the text quotes around it`)
 		return false
 	}
@@ -206,26 +206,42 @@ func (c *tokenCheck) checkTab(at diag.Range) bool {
 }
 
 // checkEscapes refuses \x, \u and \U without their digits, which the lexer
-// takes for some character, and NUL, at which C libraries cut a text.
+// takes for some character, and NUL, at which C libraries cut a text. It reads
+// the file, for the lexer drops digits from what it says was written.
 func (c *tokenCheck) checkEscapes(tk *token.Token, at diag.Range) {
 	if strings.ContainsRune(tk.Value, 0) {
 		c.list.Errorf(at, "control-character", "this text contains a NUL character")
 		return
 	}
-	digits := map[byte]int{'x': 2, 'u': 4, 'U': 8}
-	raw := tk.Origin
-	for i := 0; i+1 < len(raw); i++ {
-		if raw[i] != '\\' {
+	if !strings.ContainsRune(tk.Origin, '\\') {
+		return
+	}
+	w := walker{doc: c.doc, pos: at.Pos}
+	w.load()
+	for w.next(); w.rune() != '"'; w.next() {
+		if w.pos.Column > len(w.line) {
+			if !w.nextLine() {
+				return
+			}
+			w.pos.Column = 0
 			continue
 		}
-		i++
-		n := digits[raw[i]]
-		if hex := raw[i+1 : min(i+1+n, len(raw))]; n > 0 && (len(hex) < n || strings.Trim(hex, "0123456789abcdefABCDEF") != "") {
-			c.list.Errorf(at, "syntax", `\%c in double quotes needs %d hexadecimal digits; write \\ for a backslash, or use single quotes`, raw[i], n)
-			return
+		if w.rune() != '\\' {
+			continue
 		}
+		digits := map[rune]int{'x': 2, 'u': 4, 'U': 8}[w.peek(1)]
+		for i := range digits {
+			if !isHex(w.peek(2 + i)) {
+				c.list.Errorf(diag.Range{Pos: w.pos, Width: 2}, "syntax",
+					`\%c in double quotes needs %d hexadecimal digits; write \\ for a backslash, or use single quotes`, w.peek(1), digits)
+				return
+			}
+		}
+		w.pos.Column += 1 + digits
 	}
 }
+
+func isHex(r rune) bool { return strings.ContainsRune("0123456789abcdefABCDEF", r) }
 
 // restOfLine widens a range to the end of the text on its line.
 func (c *tokenCheck) restOfLine(at diag.Range) diag.Range {
@@ -251,15 +267,6 @@ func (c *tokenCheck) quoteRest(at diag.Range) string {
 		return "'" + strings.ReplaceAll(rest, "'", "''") + "'"
 	}
 	return `"` + rest + `"`
-}
-
-// after gives the rune that follows a place, or \n at the end of its line.
-func (d *document) after(at diag.Range) rune {
-	line := d.line(at.Line)
-	for _, r := range line[runeOffset(line, at.Column):] {
-		return r
-	}
-	return '\n'
 }
 
 // nesting follows how deep the tokens stand. It may count less than the true
