@@ -36,6 +36,7 @@ type Client struct {
 	last *activity
 
 	sessions chan struct{} // a place for each command that may run
+	killers  chan struct{} // one place for a command that ends another
 
 	channels, execs atomic.Int64
 
@@ -59,8 +60,8 @@ func Dial(ctx context.Context, cfg Config) (*Client, error) {
 // newClient takes over an authenticated connection.
 func newClient(t *target, raw *gossh.Client, via *jumpRef, last *activity) *Client {
 	c := &Client{t: t, raw: raw, via: via, last: last,
-		sessions: make(chan struct{}, t.MaxSessions),
-		dying:    make(chan struct{}), done: make(chan struct{})}
+		sessions: make(chan struct{}, t.MaxSessions), killers: make(chan struct{}, 1),
+		dying: make(chan struct{}), done: make(chan struct{})}
 	c.wg.Go(func() {
 		err := raw.Wait()
 		if err == nil {

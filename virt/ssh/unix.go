@@ -84,8 +84,11 @@ if [ ! -e "$p" ]; then echo missing
 elif [ ! -S "$p" ]; then echo notsocket
 elif [ ! -w "$p" ]; then echo denied
 elif [ ! -r /proc/net/unix ]; then echo unknown
-elif grep -F -- " $p" /proc/net/unix | grep -q ' 00010000 '; then echo listening
-else echo idle
+elif (while read -r num refs protocol flags type state inode name; do
+	if [ "$flags" = 00010000 ] && [ "$name" = "$p" ]; then exit 1; fi
+done </proc/net/unix)
+then echo idle
+else echo listening
 fi`
 
 // diagnose finds out why sshd did not connect to a socket.
@@ -120,9 +123,10 @@ const clearSocket = lookSocket + ` | {
 read -r word
 case $word in
 missing) ;;
-idle|unknown|denied) rm -f -- "$p" || exit 1 ;;
+idle) rm -f -- "$p" || exit 1 ;;
 listening) echo "another process listens on it" >&2; exit 1 ;;
-*) echo "it exists and is not a socket" >&2; exit 1 ;;
+notsocket) echo "it exists and is not a socket" >&2; exit 1 ;;
+*) echo "cannot tell whether a process listens on it ($word)" >&2; exit 1 ;;
 esac
 }`
 
@@ -132,7 +136,7 @@ esac
 func (c *Client) ListenUnix(ctx context.Context, path string) (net.Listener, error) {
 	r, err := c.Exec(ctx, Command{Argv: []string{"sh", "-c", clearSocket, "sh", path}})
 	if err == nil {
-		err = r.Err(c)
+		err = r.Err()
 	}
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", path, err)
@@ -191,7 +195,7 @@ func (l *unixListener) Close() error {
 		l.err = l.Listener.Close()
 		r, err := l.c.Exec(context.Background(), Command{Argv: []string{"rm", "-f", "--", l.path}})
 		if err == nil {
-			err = r.Err(l.c)
+			err = r.Err()
 		}
 		l.err = errors.Join(l.err, err)
 	})
