@@ -88,6 +88,11 @@ func (w *rewriter) rewrite(n *ast.Node, locals []string, optional bool) {
 		w.rewrite(&x.Value, locals, optional)
 		w.rewrite(&x.Expr, append(slices.Clip(locals), x.Name), optional)
 		return
+	case *ast.ChainNode:
+		// a?.b.c is nothing as a whole when a is: what follows ?. is lenient too.
+		for m, ok := x.Node.(*ast.MemberNode); ok; m, ok = m.Node.(*ast.MemberNode) {
+			m.Optional = true
+		}
 	case *ast.MemberNode:
 		if optional {
 			x.Optional = true
