@@ -34,6 +34,11 @@ func TestPosAt(t *testing.T) {
 	// the caret below shows where its M stands.
 	tests := []struct{ name, text string }{
 		{"plain", "a: one MARK"},
+		{"plain before blanks", "a: MARK   \nb: 1"},
+		{"plain before a comment", "a: x MARK \t # c\nb: 1"},
+		{"plain over lines before blanks", "a: x  \n  MARK  \nb: 1"},
+		{"behind a block scalar", "b: |\n  x\n\nc: >- # d\n  e\na: MARK"},
+		{"behind a quoted text", "b: \"x\\\"\n  y\"\nc: 'it''s'\na: MARK"},
 		{"plain after a tab", "a:\tMARK"},
 		{"plain with a tab inside", "a: x\tMARK"},
 		{"plain, next line", "a:\n  MARK"},

@@ -15,8 +15,8 @@ type document struct {
 	file  string
 	text  string // as the lexer sees it: no byte order mark, lines end in \n
 	lines []string
-	// columns holds the columns that the lexer counted wrong, by token.
-	columns map[*token.Token]int
+	// places holds the true place of each token that the lexer counted wrong.
+	places map[*token.Token]diag.Pos
 	// follow holds, token by token, the rune behind its first text.
 	follow []rune
 }
@@ -32,7 +32,7 @@ const (
 
 // newDocument checks the raw text and splits it into lines.
 func newDocument(file string, text []byte) (*document, diag.List) {
-	d := &document{file: file, columns: map[*token.Token]int{}}
+	d := &document{file: file, places: map[*token.Token]diag.Pos{}}
 	var list diag.List
 	if len(text) > MaxSize {
 		list.Errorf(d.at(0, 0, 0), "size", "the file is larger than %d MiB, the most that is read", MaxSize>>20)
@@ -112,93 +112,6 @@ func (d *document) line(n int) string {
 		return ""
 	}
 	return d.lines[n-1]
-}
-
-// place finds the true column of every token: after a tab or a tag the lexer's
-// own count is too small. It searches each token's first text from the
-// column that the lexer gives, but not before the end of the token before it.
-// It moves forward only, for a whole JSON file may stand on one line.
-func (d *document) place(tokens token.Tokens) {
-	d.follow = make([]rune, len(tokens))
-	var c cursor
-	for i, tk := range tokens {
-		head := lexeme(tk)
-		if head == "" || (i > 0 && isBlockHeader(tokens[i-1])) {
-			continue // content of a block scalar: found from its header
-		}
-		pos := tk.Position
-		if pos.Line != c.line {
-			c = cursor{line: pos.Line, col: 1, rest: d.line(pos.Line)}
-		}
-		c.forward(pos.Column)
-		if c.find(head) && c.col != pos.Column {
-			d.columns[tk] = c.col
-		}
-		c.forward(c.col + utf8.RuneCountInString(head))
-		d.follow[i] = '\n'
-		for _, r := range c.rest {
-			d.follow[i] = r
-			break
-		}
-	}
-}
-
-// searchWindow is how many bytes beyond the lexer's column a token is looked
-// for: as many tabs may stand before it.
-const searchWindow = 1024
-
-// cursor is a place on one line that moves to the right.
-type cursor struct {
-	line, col int
-	rest      string // what begins at col
-}
-
-// forward moves to column col unless it lies behind.
-func (c *cursor) forward(col int) {
-	if col > c.col {
-		c.rest = c.rest[runeOffset(c.rest, col-c.col):]
-		c.col = col
-	}
-}
-
-// find moves to the next s within the window and tells whether there is one.
-func (c *cursor) find(s string) bool {
-	i := strings.Index(c.rest[:min(len(c.rest), searchWindow+len(s))], s)
-	if i < 0 {
-		return false
-	}
-	c.col += utf8.RuneCountInString(c.rest[:i])
-	c.rest = c.rest[i:]
-	return true
-}
-
-func isBlockHeader(tk *token.Token) bool {
-	return tk.Type == token.LiteralType || tk.Type == token.FoldedType
-}
-
-// lexeme gives the text with which a token starts in the file.
-func lexeme(tk *token.Token) string {
-	switch tk.Type {
-	case token.SingleQuoteType:
-		return "'"
-	case token.DoubleQuoteType:
-		return `"`
-	case token.CommentType:
-		return "#"
-	case token.InvalidType:
-		return ""
-	}
-	// Of a plain scalar the origin is as written; the value has lost its tabs.
-	for _, text := range []string{tk.Origin, tk.Value} {
-		text = strings.TrimLeft(text, " \t\n")
-		if i := strings.IndexAny(text, " \t\n"); i >= 0 {
-			text = text[:i]
-		}
-		if text != "" {
-			return text
-		}
-	}
-	return ""
 }
 
 // runeOffset gives the byte offset of the n-th rune of s, or its length.

@@ -160,14 +160,12 @@ func (d *document) at(line, column, width int) diag.Range {
 	return diag.Range{Pos: diag.Pos{File: d.file, Line: line, Column: column}, Width: width}
 }
 
-// rangeOf gives the place of a token that place has visited.
+// rangeOf gives the place of a token.
 func (d *document) rangeOf(tk *token.Token) diag.Range {
-	line := tk.Position.Line
-	col, ok := d.columns[tk]
-	if !ok {
-		col = max(tk.Position.Column, 1)
+	if p, ok := d.places[tk]; ok {
+		return diag.Range{Pos: p, Width: 1}
 	}
-	return d.at(line, col, 1)
+	return d.at(tk.Position.Line, max(tk.Position.Column, 1), 1)
 }
 
 // syntaxError is what the library's errors offer, all kinds of them.
