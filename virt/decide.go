@@ -32,6 +32,19 @@ func Read(ctx context.Context, view Reader, ref Ref) (Object, error) {
 	return o, err
 }
 
+// ReadFor gives the object of a change as Read does, with all that Predict
+// compares: the sizes of a VM's disks where the change is about disks.
+func ReadFor(ctx context.Context, view Reader, c Change) (Object, error) {
+	o, err := Read(ctx, view, c.Object())
+	if vm, ok := o.(*VM); ok && err == nil {
+		switch c.(type) {
+		case AttachDisk, DetachDisk, ResizeDisk:
+			err = view.DiskSizes(ctx, vm)
+		}
+	}
+	return o, err
+}
+
 // object keeps a nil pointer from becoming a non-nil interface.
 func object[T interface {
 	comparable

@@ -42,6 +42,10 @@ type Applier interface {
 type Reader interface {
 	VM(ctx context.Context, name string) (*VM, error)
 	VMs(ctx context.Context) ([]*VM, error)
+	// DiskSizes fills in Size and ActualSize of those of a VM's disks that have none
+	// yet. A platform may leave them out of VM and VMs, because reading them costs a
+	// call for each disk; whoever compares or shows sizes asks for them first.
+	DiskSizes(ctx context.Context, vm *VM) error
 	Network(ctx context.Context, name string) (*Network, error)
 	Networks(ctx context.Context) ([]*Network, error)
 	Storage(ctx context.Context, name string) (*Storage, error)
@@ -61,6 +65,12 @@ type Reader interface {
 	GuestFile(ctx context.Context, vm, path string, limit int64) (*GuestFile, error)
 	// GuestProbe runs a command that its author declared read-only.
 	GuestProbe(ctx context.Context, vm string, c Command) (*CommandResult, error)
+
+	// GuestPort connects to a TCP port of a running VM from where its network is
+	// reachable: from its host. It gives the first line that the server sends within
+	// two seconds, empty when it waits for the client. That nobody listens yet is an
+	// error of kind ErrAgent.
+	GuestPort(ctx context.Context, vm string, port int) (banner string, err error)
 
 	// Forget makes the next read of these objects a fresh one; without arguments,
 	// of all.

@@ -58,7 +58,7 @@ func (p *Platform) Apply(ctx context.Context, c virt.Change) (virt.Outcome, erro
 	if err := p.Supports(c); err != nil {
 		return virt.Outcome{}, err
 	}
-	now, err := virt.Read(ctx, p, c.Object())
+	now, err := virt.ReadFor(ctx, p, c)
 	if err != nil {
 		return virt.Outcome{}, err
 	}
@@ -176,6 +176,11 @@ func (p *Platform) VMs(ctx context.Context) ([]*virt.VM, error) {
 	return list(p, virt.KindVM, "", func() ([]*virt.VM, error) { return p.inner.VMs(ctx) })
 }
 
+// DiskSizes reads the sizes that no change has decided.
+func (p *Platform) DiskSizes(ctx context.Context, vm *virt.VM) error {
+	return p.inner.DiskSizes(ctx, vm)
+}
+
 // Network reads one network.
 func (p *Platform) Network(ctx context.Context, name string) (*virt.Network, error) {
 	return read(p, virt.NetworkRef(name), func() (*virt.Network, error) { return p.inner.Network(ctx, name) })
@@ -259,6 +264,14 @@ func (p *Platform) GuestProbe(ctx context.Context, vm string, c virt.Command) (*
 		return nil, err
 	}
 	return p.inner.GuestProbe(ctx, vm, c)
+}
+
+// GuestPort asks the guest, unless an earlier change decides whether it runs.
+func (p *Platform) GuestPort(ctx context.Context, vm string, port int) (string, error) {
+	if err := p.guest(ctx, vm); err != nil {
+		return "", err
+	}
+	return p.inner.GuestPort(ctx, vm, port)
 }
 
 // Forget makes the platform underneath read afresh; the overlay stays.
