@@ -28,8 +28,8 @@ var (
 	ErrInvalid = errors.New("invalid")
 	// ErrTimeout: it did not happen in the time that it was given.
 	ErrTimeout = errors.New("timed out")
-	// ErrAgent: the guest's agent does not answer.
-	ErrAgent = errors.New("guest agent does not answer")
+	// ErrAgent: the guest, or its agent, does not answer.
+	ErrAgent = errors.New("guest does not answer")
 	// ErrUndecided: a dry run cannot know; the step is decided at run time.
 	ErrUndecided = errors.New("decided at run time")
 )

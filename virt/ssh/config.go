@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -35,7 +36,8 @@ type Config struct {
 
 	// IdentityFiles are private keys, or public keys whose private half is in
 	// the agent. They are offered before any other key of the agent. A
-	// certificate beside a key ("KEY-cert.pub") is offered first.
+	// certificate beside a key ("KEY-cert.pub") is offered first. Empty but not
+	// nil: none, not even the default ones.
 	IdentityFiles  []string
 	IdentitiesOnly bool   // offer no other key than IdentityFiles
 	Agent          string // agent socket, "none", or "" for $SSH_AUTH_SOCK
@@ -112,6 +114,8 @@ func resolve(ctx context.Context, cfg Config) (*target, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", cfg.Name, err)
 	}
+	// The caller may dial with one Config many times at once.
+	cfg.IdentityFiles, cfg.KnownHosts = slices.Clone(cfg.IdentityFiles), slices.Clone(cfg.KnownHosts)
 	t := &target{Config: cfg}
 	if err := t.apply(opts, local.Username, home); err != nil {
 		return nil, fmt.Errorf("%s: %w", cfg.Name, err)
@@ -126,7 +130,7 @@ func resolve(ctx context.Context, cfg Config) (*target, error) {
 
 // defaults fills what neither the caller nor ssh_config has said.
 func (t *target) defaults(home string) {
-	t.explicitID = len(t.IdentityFiles) > 0
+	t.explicitID = t.IdentityFiles != nil
 	for i, f := range t.IdentityFiles {
 		t.IdentityFiles[i] = tilde(f, home)
 	}

@@ -206,13 +206,13 @@ func (t *target) apply(opts options, localUser, home string) error {
 func (t *target) applyKeys(opts options, first func(string) string, x *expander) {
 	if t.IdentityFiles == nil {
 		for _, f := range opts("identityfile") {
-			if f != "none" {
-				t.IdentityFiles = append(t.IdentityFiles, x.path("IdentityFile", f))
+			if f == "none" {
+				t.IdentityFiles = append([]string{}, t.IdentityFiles...)
+				continue
 			}
+			t.IdentityFiles = append(t.IdentityFiles, x.path("IdentityFile", f))
 		}
 		t.IdentitiesOnly = t.IdentitiesOnly || first("identitiesonly") == "yes"
-	} else {
-		t.IdentityFiles = slices.Clone(t.IdentityFiles)
 	}
 	for _, f := range opts("certificatefile") {
 		t.certFiles = append(t.certFiles, x.path("CertificateFile", f))

@@ -81,7 +81,8 @@ func Start(t testing.TB, o Options) *Server {
 	config = append(config, "AuthorizedKeysFile "+filepath.Join(s.Dir, "authorized_keys"),
 		"PidFile none", "StrictModes no", "UsePAM no", "PermitRootLogin yes",
 		"PasswordAuthentication no", "KbdInteractiveAuthentication no", "PrintMotd no",
-		"MaxStartups 100", "LogLevel VERBOSE")
+		"MaxStartups 100", "LogLevel VERBOSE",
+		"SetEnv HOME="+s.Dir) // the login shell reads no one's .bashrc
 	if o.NoForwarding {
 		config = append(config, "DisableForwarding yes")
 	}

@@ -1,0 +1,50 @@
+// Package attachnic is the step attach_nic: a further network interface of a VM.
+package attachnic
+
+import (
+	"context"
+
+	"github.com/nactl/nactl/modules/step"
+	"github.com/nactl/nactl/virt"
+)
+
+// Args are the arguments of attach_nic.
+type Args struct {
+	VM      string `arg:"vm,required,identity" doc:"name of the VM"`
+	Name    string `arg:"name,required,identity" doc:"what to call it; the key by which it is found again"`
+	Network string `arg:"network,required" doc:"network or vNIC profile"`
+	MAC     string `arg:"mac,create_only" doc:"left out: the platform gives one"`
+	Model   string `arg:"model,create_only" doc:"left out: virtio"`
+}
+
+// Spec describes attach_nic.
+var Spec = &step.Spec{
+	Name:    "attach_nic",
+	Summary: "Gives a VM a further network interface, at once when it runs",
+	Doc:     "An interface of that name is connected to `network`, if it is on another one.",
+	New:     func() step.Step { return &Args{} },
+	Example: `- name: Into the backup network
+  attach_nic: {vm: web-1, name: nic2, network: backup}
+`,
+}
+
+// Ensure attaches it, or connects it elsewhere.
+func (a *Args) Ensure(ctx context.Context, env *step.Env) (step.Result, error) {
+	vm, err := env.VM(ctx, a.VM)
+	if err != nil {
+		return step.Result{}, err
+	}
+	return step.Result{}, Bring(ctx, env, vm, virt.NICSpec{Name: a.Name, Network: a.Network, MAC: a.MAC, Model: a.Model})
+}
+
+// Bring gives a VM an interface, or connects the one that it has to the network
+// that is wanted.
+func Bring(ctx context.Context, env *step.Env, vm *virt.VM, want virt.NICSpec) error {
+	have := vm.NIC(want.Name)
+	var change virt.Change = virt.AttachNIC{On: virt.OnVM(vm), NIC: want}
+	if have != nil && have.Network != want.Network {
+		change = virt.ChangeNIC{On: virt.OnVM(vm), NIC: have.Name, Network: virt.Some(want.Network)}
+	}
+	_, err := env.Apply(ctx, change)
+	return err
+}

@@ -1,0 +1,177 @@
+// Package createvm is the step create_vm: a VM with all that belongs to it.
+package createvm
+
+import (
+	"fmt"
+	"net/netip"
+
+	"github.com/nactl/nactl/engine/source"
+	"github.com/nactl/nactl/modules/setcpu"
+	"github.com/nactl/nactl/modules/step"
+)
+
+// Args are the arguments of create_vm. On an existing VM an argument that is left
+// out means "leave it"; defaults apply at creation only.
+type Args struct {
+	Name        string            `arg:"name,required,identity" doc:"name of the VM"`
+	Image       string            `arg:"image,create_only" doc:"an image of the inventory to make the boot disk from; left out: no boot disk but those in disks"`
+	CPU         step.Opt[CPU]     `arg:"cpu" doc:"a number of CPUs, or {count, max, topology}; left out at creation: the image's, else 1"`
+	Memory      step.Opt[Memory]  `arg:"memory" doc:"a size, or {current, max}; left out at creation: the image's, else 1GiB"`
+	Disks       []Disk            `arg:"disks" doc:"disks; the one with boot: true is the image's own. Others that the VM has stay"`
+	NICs        []step.NICArgs    `arg:"nics" doc:"network interfaces. Others that the VM has stay"`
+	State       string            `arg:"state" enum:"running|stopped|paused|suspended" doc:"left out at creation: running"`
+	Autostart   step.Opt[bool]    `arg:"autostart" doc:"start it with its host"`
+	Title       step.Opt[string]  `arg:"title" doc:"a short title"`
+	Description step.Opt[string]  `arg:"description" doc:"a description"`
+	Metadata    map[string]string `arg:"metadata" doc:"key-value pairs that nactl keeps with the VM; other keys stay"`
+	Boot        step.Opt[[]Boot]  `arg:"boot" doc:"boot order: hd, cdrom, network"`
+	Firmware    string            `arg:"firmware,create_only" enum:"bios|efi" doc:"left out: the platform's default"`
+	Machine     string            `arg:"machine,create_only" doc:"machine type; left out: the platform's default"`
+	Host        step.Opt[string]  `arg:"host,create_only" doc:"the host to make it on; it may have moved since"`
+	Placement   string            `arg:"placement,create_only" enum:"most_free_memory" doc:"how a host is chosen; left out: as the cluster says"`
+	Hostname    string            `arg:"hostname,create_only" doc:"host name inside the guest; left out: the VM's name"`
+	SSHKeys     []string          `arg:"ssh_keys,create_only" doc:"public keys of the image's default user"`
+	Users       []User            `arg:"users,create_only" doc:"accounts that the guest makes at its first boot"`
+	Run         []Line            `arg:"run,create_only" doc:"commands that the guest runs once, at its first boot: lists of arguments, or lines for /bin/sh"`
+	CloudInit   step.Opt[bool]    `arg:"cloud_init,create_only" doc:"false: no seed for cloud-init is made"`
+	Libvirt     Libvirt           `arg:"libvirt" doc:"what only libvirt nodes have"`
+}
+
+// Boot is a class of devices to boot from.
+type Boot string
+
+// Decode reads one class.
+func (b *Boot) Decode(n *source.Node) error {
+	text, _ := step.Text(n)
+	switch text {
+	case "hd", "cdrom", "network":
+		*b = Boot(text)
+		return nil
+	}
+	return fmt.Errorf("wanted hd, cdrom or network, found %q", text)
+}
+
+// CPU is the argument cpu.
+type CPU struct {
+	Count    step.Opt[int]             `arg:"count" min:"1" doc:"CPUs that the guest has"`
+	Max      step.Opt[int]             `arg:"max" min:"1" doc:"CPUs that it can be given without a restart; left out: count"`
+	Topology step.Opt[setcpu.Topology] `arg:"topology" doc:"how the guest sees max CPUs"`
+}
+
+// Bare lets cpu: 2 stand for a count.
+func (*CPU) Bare() string { return "count" }
+
+// Memory is the argument memory.
+type Memory struct {
+	Current step.Opt[step.Size] `arg:"current" doc:"what the guest has"`
+	Max     step.Opt[step.Size] `arg:"max" doc:"what it can have without a restart; left out: current"`
+}
+
+// Bare lets memory: 4GiB stand for what the guest has.
+func (*Memory) Bare() string { return "current" }
+
+// Disk is one of disks.
+type Disk struct {
+	step.DiskArgs
+	Boot bool `arg:"boot" doc:"the image's own disk"`
+}
+
+// User is one of users.
+type User struct {
+	Name         string   `arg:"name,required" doc:"account name"`
+	Groups       []string `arg:"groups" doc:"further groups"`
+	Shell        string   `arg:"shell" default:"/bin/bash" doc:"login shell"`
+	Sudo         Sudo     `arg:"sudo" doc:"true: all commands without a password; or a sudoers rule"`
+	SSHKeys      []string `arg:"ssh_keys" doc:"public keys"`
+	PasswordHash string   `arg:"password_hash" doc:"as crypt(5); left out: no password login"`
+}
+
+// Sudo is a sudoers rule; true stands for all commands without a password.
+type Sudo string
+
+// Decode reads a rule, or true or false.
+func (s *Sudo) Decode(n *source.Node) error {
+	switch n.Kind {
+	case source.Bool:
+		if n.Bool {
+			*s = "ALL=(ALL) NOPASSWD:ALL"
+		}
+		return nil
+	case source.String:
+		*s = Sudo(n.Str)
+		return nil
+	default:
+		return fmt.Errorf("wanted true, false or a sudoers rule, found %s", n.Kind)
+	}
+}
+
+// Line is a command: a list of arguments, or a line for /bin/sh.
+type Line []string
+
+// Decode reads either.
+func (l *Line) Decode(n *source.Node) error {
+	if n.Kind == source.String {
+		*l = Line{"/bin/sh", "-c", n.Str}
+		return nil
+	}
+	return (*step.Argv)(l).Decode(n)
+}
+
+// Libvirt is the argument libvirt.
+type Libvirt struct {
+	XML step.Opt[string] `arg:"xml" doc:"an XML fragment that is merged into the domain's definition"`
+}
+
+// Validate checks the arguments against each other.
+func (a *Args) Validate(v *step.Validation) {
+	if v.Partial {
+		return
+	}
+	seen := map[string]bool{}
+	boot := 0
+	for _, d := range a.Disks {
+		if d.Boot {
+			boot++
+			if d.MountPoint != "" {
+				v.Errorf("disks", "the boot disk is the guest's own, it takes no mount_point")
+			}
+			if a.Image == "" && d.Volume == "" {
+				v.Errorf("disks", "a disk with boot: true is the image's own; name an image, or a volume to boot from")
+			}
+		} else {
+			d.Check(v, "disks")
+		}
+		if d.Name != "" && seen[d.Name] {
+			v.Errorf("disks", "two disks are called %q", d.Name)
+		}
+		seen[d.Name] = true
+	}
+	if boot > 1 {
+		v.Errorf("disks", "%d disks have boot: true; one is the image's own", boot)
+	}
+	a.validateNICs(v)
+}
+
+func (a *Args) validateNICs(v *step.Validation) {
+	names := map[string]bool{}
+	for i, n := range a.NICs {
+		name := n.Name
+		if name == "" {
+			name = fmt.Sprintf("nic%d", i+1)
+		}
+		if names[name] {
+			v.Errorf("nics", "two NICs are called %q", name)
+		}
+		names[name] = true
+		if n.Address != "" {
+			if _, err := netip.ParsePrefix(n.Address); err != nil {
+				v.Errorf("nics", "NIC %q: address needs a prefix length, as 10.0.0.5/24, found %q", name, n.Address)
+			}
+		}
+		if n.Gateway != "" {
+			if _, err := netip.ParseAddr(n.Gateway); err != nil {
+				v.Errorf("nics", "NIC %q: gateway is no address: %q", name, n.Gateway)
+			}
+		}
+	}
+}

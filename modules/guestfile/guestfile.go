@@ -1,0 +1,101 @@
+// Package guestfile is the step guest_file: a file inside a VM.
+package guestfile
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+
+	"github.com/nactl/nactl/modules/step"
+	"github.com/nactl/nactl/virt"
+)
+
+// Args are the arguments of guest_file.
+type Args struct {
+	VM      string           `arg:"vm,required,identity" doc:"name of the VM"`
+	Path    string           `arg:"path,required,identity" doc:"absolute path inside the guest"`
+	Content step.Opt[string] `arg:"content" doc:"the whole content, as text"`
+	Src     step.Opt[string] `arg:"src" doc:"a file of the project whose content to use"`
+	Mode    step.Opt[Mode]   `arg:"mode" doc:"permissions in octal, as 0644"`
+	Owner   step.Opt[string] `arg:"owner" doc:"user name"`
+	Group   step.Opt[string] `arg:"group" doc:"group name"`
+}
+
+// Output is what guest_file gives.
+type Output struct {
+	SHA256 string `json:"sha256"`
+	Size   int64  `json:"size"` // bytes
+}
+
+// Spec describes guest_file.
+var Spec = &step.Spec{
+	Name:    "guest_file",
+	Summary: "Writes a file inside a running VM, through its guest agent",
+	Doc:     "The file is replaced as a whole, or not at all; an equal one is left alone.",
+	New:     func() step.Step { return &Args{} },
+	Output:  Output{},
+	Example: `- name: Message of the day
+  guest_file:
+    vm: web-1
+    path: /etc/motd
+    content: |
+      Managed by nactl.
+    mode: "0644"
+`,
+}
+
+// Validate checks the arguments against each other.
+func (a *Args) Validate(v *step.Validation) {
+	v.OneOf("guest_file", "content", "src")
+	if !v.Partial && a.Path != "" && a.Path[0] != '/' {
+		v.Errorf("path", "path has to be absolute, found %q", a.Path)
+	}
+}
+
+// Ensure compares by checksum and writes.
+func (a *Args) Ensure(ctx context.Context, env *step.Env) (step.Result, error) {
+	vm, err := env.VM(ctx, a.VM)
+	if err != nil {
+		return step.Result{}, err
+	}
+	content, err := a.content(env)
+	if err != nil {
+		return step.Result{}, err
+	}
+	if content == nil {
+		return step.Result{}, &virt.Error{Kind: virt.ErrUndecided, Object: vm.Ref(), Summary: "the content is known only afterwards"}
+	}
+	sum := sha256.Sum256(content)
+	ref := virt.Ref{Kind: virt.KindGuestFile, Scope: a.VM, Name: a.Path}
+	change := virt.GuestWrite{
+		On: virt.On{Ref: ref}, Content: content, SHA256: hex.EncodeToString(sum[:]), Size: int64(len(content)),
+		Mode: step.Map(a.Mode, func(m Mode) string { return string(m) }), Owner: a.Owner.Opt, Group: a.Group.Opt,
+	}
+	switch f, err := env.Platform.GuestFile(ctx, a.VM, a.Path, 0); {
+	case err == nil:
+		change.Before = f
+	case !missing(err):
+		return step.Result{}, err
+	}
+	_, err = env.Apply(ctx, change)
+	return step.Result{Output: Output{SHA256: change.SHA256, Size: change.Size}}, err
+}
+
+// missing tells whether it is the file that is not there, and not its VM.
+func missing(err error) bool {
+	var e *virt.Error
+	return errors.As(err, &e) && e.Kind == virt.ErrNotFound && e.Object.Kind == virt.KindGuestFile
+}
+
+// content gives what the file is to hold; nil when only the run will show it.
+func (a *Args) content(env *step.Env) ([]byte, error) {
+	if src, ok := a.Src.Get(); ok {
+		return env.Files.ReadFile(src)
+	}
+	text, ok := a.Content.Get()
+	if !ok {
+		return nil, nil
+	}
+	return []byte(text), nil
+}

@@ -1,0 +1,134 @@
+//go:build cgo
+
+package libvirt
+
+import (
+	"context"
+
+	"github.com/nactl/nactl/virt"
+)
+
+// edit is a change that was decided: the object as it is now, as it shall be,
+// and what this makes of the fields. The one that carries it out may add
+// warnings, pending fields and a result to out.
+type edit struct {
+	now, after virt.Object // nil: not there
+	out        *virt.Outcome
+}
+
+// vm gives the VM as it is now; nil for one that is to be made.
+func (e *edit) vm() *virt.VM { vm, _ := e.now.(*virt.VM); return vm }
+
+// want gives the VM as it shall be; nil for one that is to be deleted.
+func (e *edit) want() *virt.VM { vm, _ := e.after.(*virt.VM); return vm }
+
+// changes tells whether a field is among what changes.
+func (e *edit) changes(path string) bool {
+	for _, f := range e.out.Fields {
+		if f.Path == path {
+			return true
+		}
+	}
+	return false
+}
+
+// executor carries an edit out.
+type executor func(ctx context.Context, e *edit) error
+
+// executor gives what carries a change out on a node; nil for a change that
+// nodes do not know. It is the list of what a node can do.
+func (n *Node) executor(c virt.Change) executor {
+	switch c := c.(type) {
+	case virt.SetCPU:
+		return n.setCPU
+	case virt.SetMemory:
+		return n.setMemory
+	case virt.SetVM:
+		return func(ctx context.Context, e *edit) error { return n.setVM(ctx, c, e) }
+	case virt.FinishVM:
+		return n.finishVM
+	case virt.Start:
+		return n.start
+	case virt.Shutdown:
+		return func(ctx context.Context, e *edit) error { return n.shutdown(ctx, c, e) }
+	case virt.PowerOff:
+		return n.powerOff
+	case virt.Pause:
+		return n.pause
+	case virt.Suspend:
+		return n.suspend
+	case virt.Reboot:
+		return n.reboot
+	case virt.Reset:
+		return n.reset
+	case virt.CreateNetwork:
+		return func(ctx context.Context, e *edit) error { return n.createNetwork(ctx, c, e) }
+	case virt.DeleteNetwork:
+		return n.deleteNetwork
+	default:
+		return nil
+	}
+}
+
+// Supports tells whether a node knows the change.
+func (n *Node) Supports(c virt.Change) error {
+	if n.executor(c) != nil {
+		return nil
+	}
+	hint := ""
+	if _, ok := c.(virt.Migrate); ok {
+		hint = "a node is alone: play against the cluster that it is a member of"
+	}
+	return virt.Unsupported("a libvirt node", c, hint)
+}
+
+// Predict says what a change would do by libvirt's rules.
+func (n *Node) Predict(before virt.Object, c virt.Change) (virt.Object, virt.Outcome, error) {
+	return n.rules.Predict(before, c)
+}
+
+// Check looks for what stands in the way of a change.
+func (n *Node) Check(ctx context.Context, view virt.Reader, c virt.Change) error {
+	if err := n.Supports(c); err != nil {
+		return err
+	}
+	switch c := c.(type) {
+	case virt.CreateNetwork:
+		return n.checkCreateNetwork(ctx, c)
+	case virt.DeleteNetwork:
+		return n.checkDeleteNetwork(ctx, view, c)
+	default:
+		return nil
+	}
+}
+
+// Apply makes a change: the object is locked, read afresh, compared, checked,
+// and only then changed.
+func (n *Node) Apply(ctx context.Context, c virt.Change) (virt.Outcome, error) {
+	if err := n.Supports(c); err != nil {
+		return virt.Outcome{}, err
+	}
+	ref := c.Object()
+	unlock, err := n.locks.lock(ctx, ref)
+	if err != nil {
+		return virt.Outcome{}, err
+	}
+	defer unlock()
+	n.Forget(ref)
+	now, err := virt.ReadFor(ctx, n, c)
+	if err != nil {
+		return virt.Outcome{}, err
+	}
+	after, out, err := virt.Decide(n, now, c)
+	if err != nil || !out.Changed {
+		return out, err
+	}
+	if err := n.Check(ctx, n, c); err != nil {
+		return virt.Outcome{}, err
+	}
+	defer n.Forget(ref)
+	if err := n.executor(c)(ctx, &edit{now: now, after: after, out: &out}); err != nil {
+		return virt.Outcome{}, err
+	}
+	return out, nil
+}
