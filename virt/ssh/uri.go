@@ -1,6 +1,7 @@
 package ssh
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
 	"slices"
@@ -44,7 +45,10 @@ var refusedParams = map[string]string{
 func ParseURI(s string) (*URI, error) {
 	head, query, _ := strings.Cut(s, "?")
 	u, err := url.Parse(head)
-	if err != nil {
+	var bad *url.Error
+	if errors.As(err, &bad) { // its own text repeats the URI, and a password in it
+		return nil, fmt.Errorf("libvirt URI: %w", bad.Err)
+	} else if err != nil {
 		return nil, fmt.Errorf("libvirt URI: %w", err)
 	}
 	fail := func(format string, args ...any) (*URI, error) {

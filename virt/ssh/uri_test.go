@@ -38,6 +38,7 @@ func TestParseURIRefuses(t *testing.T) {
 		"qemu+tcp://h/system":                             `transport "tcp"`,
 		"qemu+ssh:///system":                              "names no host",
 		"qemu+ssh://u:secret@h/system":                    "password",
+		"qemu+ssh://u:secret@h:x/system":                  "invalid port",
 		"qemu+ssh://h:0/system":                           "port",
 		"qemu+ssh://h:70000/system":                       "port",
 		"qemu+ssh://h/system?no_verify=1":                 "ssh-keyscan",
