@@ -1,0 +1,215 @@
+package libvirt
+
+import (
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/beevik/etree"
+)
+
+// metadataURI is the namespace of what nactl keeps in a domain's <metadata>.
+const metadataURI = "https://nactl.dev/xmlns/1"
+
+// metadataPrefix is the namespace's prefix.
+const metadataPrefix = "nactl"
+
+// parseDomain reads a domain's XML into a tree that keeps what it does not know.
+func parseDomain(text string) (*etree.Document, *etree.Element, error) {
+	doc := etree.NewDocument()
+	if err := doc.ReadFromString(text); err != nil {
+		return nil, nil, fmt.Errorf("domain XML: %w", err)
+	}
+	root := doc.Root()
+	if root == nil || root.Tag != "domain" {
+		return nil, nil, errors.New("domain XML: its root is not <domain>")
+	}
+	return doc, root, nil
+}
+
+// child finds the first element down a path of tags, prefixes aside; nil when
+// there is none.
+func child(e *etree.Element, path ...string) *etree.Element {
+	for _, tag := range path {
+		if e == nil {
+			return nil
+		}
+		var next *etree.Element
+		for _, k := range e.ChildElements() {
+			if k.Tag == tag {
+				next = k
+				break
+			}
+		}
+		e = next
+	}
+	return e
+}
+
+// ensureChild is child that makes what is missing.
+func ensureChild(e *etree.Element, path ...string) *etree.Element {
+	for _, tag := range path {
+		next := child(e, tag)
+		if next == nil {
+			next = e.CreateElement(tag)
+		}
+		e = next
+	}
+	return e
+}
+
+// attr gives the attribute at the end of a path of tags; empty when missing.
+func attr(e *etree.Element, name string, path ...string) string {
+	if e = child(e, path...); e == nil {
+		return ""
+	}
+	return e.SelectAttrValue(name, "")
+}
+
+// elementText writes one element as a document of its own, as the device calls
+// want it.
+func elementText(e *etree.Element) (string, error) {
+	doc := etree.NewDocument()
+	doc.SetRoot(e.Copy())
+	return doc.WriteToString()
+}
+
+// vmMetadata is what nactl keeps in a domain's definition.
+type vmMetadata struct {
+	unfinished string            // run that is making the VM
+	entries    map[string]string // virt.VM.Metadata
+}
+
+// readMetadata finds nactl's metadata below <domain>. Children are found by
+// their tag, for libvirt gives the prefix to the root only.
+func readMetadata(root *etree.Element) vmMetadata {
+	var m vmMetadata
+	vm := metadataElement(root)
+	if vm == nil {
+		return m
+	}
+	for _, e := range vm.ChildElements() {
+		switch e.Tag {
+		case "unfinished":
+			m.unfinished = e.SelectAttrValue("run", "")
+		case "entry":
+			if m.entries == nil {
+				m.entries = map[string]string{}
+			}
+			m.entries[e.SelectAttrValue("key", "")] = e.Text()
+		}
+	}
+	return m
+}
+
+func metadataElement(root *etree.Element) *etree.Element {
+	metadata := child(root, "metadata")
+	if metadata == nil {
+		return nil
+	}
+	for _, e := range metadata.ChildElements() {
+		if e.Tag == "vm" && e.NamespaceURI() == metadataURI {
+			return e
+		}
+	}
+	return nil
+}
+
+// writeMetadata puts m below <domain>, in place of what nactl has there; the
+// metadata of others stays.
+func writeMetadata(root *etree.Element, m vmMetadata) error {
+	if old := metadataElement(root); old != nil {
+		old.Parent().RemoveChild(old)
+	}
+	if m.unfinished == "" && len(m.entries) == 0 {
+		return nil
+	}
+	part := etree.NewDocument()
+	if err := part.ReadFromString(m.document()); err != nil {
+		return fmt.Errorf("nactl's metadata: %w", err)
+	}
+	ensureChild(root, "metadata").AddChild(part.Root())
+	return nil
+}
+
+// document writes m with its namespace, as it stands in a definition.
+func (m vmMetadata) document() string {
+	body := m.element()
+	return strings.Replace(strings.Replace(body, "<vm>", "<nactl:vm xmlns:nactl=\""+metadataURI+"\">", 1), "</vm>", "</nactl:vm>", 1)
+}
+
+// element writes m without the root's namespace, which libvirt's SetMetadata
+// adds itself.
+func (m vmMetadata) element() string {
+	var b strings.Builder
+	b.WriteString("<vm>")
+	if m.unfinished != "" {
+		fmt.Fprintf(&b, `<unfinished xmlns="%s" run="%s"/>`, metadataURI, escapeXML(m.unfinished))
+	}
+	for _, k := range slices.Sorted(maps.Keys(m.entries)) {
+		fmt.Fprintf(&b, `<entry xmlns="%s" key="%s">%s</entry>`, metadataURI, escapeXML(k), escapeXML(m.entries[k]))
+	}
+	b.WriteString("</vm>")
+	return b.String()
+}
+
+func escapeXML(s string) string {
+	var b strings.Builder
+	// A strings.Builder does not fail.
+	_ = xml.EscapeText(&b, []byte(s))
+	return b.String()
+}
+
+// devices lists the domain's devices of one tag, as disk or interface.
+func devices(root *etree.Element, tag string) []*etree.Element {
+	list := child(root, "devices")
+	if list == nil {
+		return nil
+	}
+	var out []*etree.Element
+	for _, e := range list.ChildElements() {
+		if e.Tag == tag {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+// findDisk finds a disk by its target; nil when there is none.
+func findDisk(root *etree.Element, target string) *etree.Element {
+	for _, e := range devices(root, "disk") {
+		if attr(e, "dev", "target") == target {
+			return e
+		}
+	}
+	return nil
+}
+
+// findNIC finds an interface by its MAC address; nil when there is none.
+func findNIC(root *etree.Element, mac string) *etree.Element {
+	for _, e := range devices(root, "interface") {
+		if strings.EqualFold(attr(e, "address", "mac"), mac) {
+			return e
+		}
+	}
+	return nil
+}
+
+// sameXML tells whether two trees say the same: comments, the order of
+// attributes and the space between elements do not count.
+func sameXML(a, b *etree.Element) bool {
+	if a.Tag != b.Tag || a.NamespaceURI() != b.NamespaceURI() || len(a.Attr) != len(b.Attr) || strings.TrimSpace(a.Text()) != strings.TrimSpace(b.Text()) {
+		return false
+	}
+	for _, x := range a.Attr {
+		y := b.SelectAttr(x.FullKey())
+		if y == nil || y.Value != x.Value {
+			return false
+		}
+	}
+	as, bs := a.ChildElements(), b.ChildElements()
+	return len(as) == len(bs) && slices.EqualFunc(as, bs, sameXML)
+}
