@@ -1,3 +1,5 @@
+//go:build cgo
+
 package libvirt
 
 import (
@@ -11,14 +13,11 @@ import (
 	"github.com/beevik/etree"
 )
 
-// metadataURI is the namespace of what nactl keeps in a domain's <metadata>.
-const metadataURI = "https://nactl.dev/xmlns/1"
-
 // metadataPrefix is the namespace's prefix.
 const metadataPrefix = "nactl"
 
-// parseDomain reads a domain's XML into a tree that keeps what it does not know.
-func parseDomain(text string) (*etree.Document, *etree.Element, error) {
+// domainTree reads a domain's XML into a tree that keeps what it does not know.
+func domainTree(text string) (*etree.Document, *etree.Element, error) {
 	doc := etree.NewDocument()
 	if err := doc.ReadFromString(text); err != nil {
 		return nil, nil, fmt.Errorf("domain XML: %w", err)
@@ -61,14 +60,6 @@ func ensureChild(e *etree.Element, path ...string) *etree.Element {
 	return e
 }
 
-// attr gives the attribute at the end of a path of tags; empty when missing.
-func attr(e *etree.Element, name string, path ...string) string {
-	if e = child(e, path...); e == nil {
-		return ""
-	}
-	return e.SelectAttrValue(name, "")
-}
-
 // elementText writes one element as a document of its own, as the device calls
 // want it.
 func elementText(e *etree.Element) (string, error) {
@@ -83,35 +74,14 @@ type vmMetadata struct {
 	entries    map[string]string // virt.VM.Metadata
 }
 
-// readMetadata finds nactl's metadata below <domain>. Children are found by
-// their tag, for libvirt gives the prefix to the root only.
-func readMetadata(root *etree.Element) vmMetadata {
-	var m vmMetadata
-	vm := metadataElement(root)
-	if vm == nil {
-		return m
-	}
-	for _, e := range vm.ChildElements() {
-		switch e.Tag {
-		case "unfinished":
-			m.unfinished = e.SelectAttrValue("run", "")
-		case "entry":
-			if m.entries == nil {
-				m.entries = map[string]string{}
-			}
-			m.entries[e.SelectAttrValue("key", "")] = e.Text()
-		}
-	}
-	return m
-}
-
+// metadataElement finds nactl's metadata below <domain>; nil when there is none.
 func metadataElement(root *etree.Element) *etree.Element {
 	metadata := child(root, "metadata")
 	if metadata == nil {
 		return nil
 	}
 	for _, e := range metadata.ChildElements() {
-		if e.Tag == "vm" && e.NamespaceURI() == metadataURI {
+		if e.Tag == "vm" && e.NamespaceURI() == metadataNS {
 			return e
 		}
 	}
@@ -138,7 +108,7 @@ func writeMetadata(root *etree.Element, m vmMetadata) error {
 // document writes m with its namespace, as it stands in a definition.
 func (m vmMetadata) document() string {
 	body := m.element()
-	return strings.Replace(strings.Replace(body, "<vm>", "<nactl:vm xmlns:nactl=\""+metadataURI+"\">", 1), "</vm>", "</nactl:vm>", 1)
+	return strings.Replace(strings.Replace(body, "<vm>", "<nactl:vm xmlns:nactl=\""+metadataNS+"\">", 1), "</vm>", "</nactl:vm>", 1)
 }
 
 // element writes m without the root's namespace, which libvirt's SetMetadata
@@ -147,10 +117,10 @@ func (m vmMetadata) element() string {
 	var b strings.Builder
 	b.WriteString("<vm>")
 	if m.unfinished != "" {
-		fmt.Fprintf(&b, `<unfinished xmlns="%s" run="%s"/>`, metadataURI, escapeXML(m.unfinished))
+		fmt.Fprintf(&b, `<unfinished xmlns="%s" run="%s"/>`, metadataNS, escapeXML(m.unfinished))
 	}
 	for _, k := range slices.Sorted(maps.Keys(m.entries)) {
-		fmt.Fprintf(&b, `<entry xmlns="%s" key="%s">%s</entry>`, metadataURI, escapeXML(k), escapeXML(m.entries[k]))
+		fmt.Fprintf(&b, `<entry xmlns="%s" key="%s">%s</entry>`, metadataNS, escapeXML(k), escapeXML(m.entries[k]))
 	}
 	b.WriteString("</vm>")
 	return b.String()
@@ -181,7 +151,7 @@ func devices(root *etree.Element, tag string) []*etree.Element {
 // findDisk finds a disk by its target; nil when there is none.
 func findDisk(root *etree.Element, target string) *etree.Element {
 	for _, e := range devices(root, "disk") {
-		if attr(e, "dev", "target") == target {
+		if attr(e, "target", "dev") == target {
 			return e
 		}
 	}
@@ -191,7 +161,7 @@ func findDisk(root *etree.Element, target string) *etree.Element {
 // findNIC finds an interface by its MAC address; nil when there is none.
 func findNIC(root *etree.Element, mac string) *etree.Element {
 	for _, e := range devices(root, "interface") {
-		if strings.EqualFold(attr(e, "address", "mac"), mac) {
+		if strings.EqualFold(attr(e, "mac", "address"), mac) {
 			return e
 		}
 	}

@@ -1,3 +1,5 @@
+//go:build cgo
+
 package libvirt
 
 import (
@@ -32,7 +34,7 @@ import (
 // mergeOverlay merges an overlay into domain XML. changed is false when the
 // domain has it all already; merged is then the domain as it was.
 func mergeOverlay(domain, overlay string) (merged string, changed bool, err error) {
-	doc, root, err := parseDomain(domain)
+	doc, root, err := domainTree(domain)
 	if err != nil {
 		return "", false, err
 	}

@@ -1,3 +1,5 @@
+//go:build cgo
+
 package libvirt
 
 import (
@@ -106,7 +108,7 @@ func FuzzOverlay(f *testing.F) {
 		if err != nil || !changed {
 			return
 		}
-		if _, _, err := parseDomain(merged); err != nil {
+		if _, _, err := domainTree(merged); err != nil {
 			t.Fatalf("merging %q into %q made what is no domain: %v\n%s", overlay, base, err, merged)
 		}
 		if _, again, err := mergeOverlay(merged, overlay); again || err != nil {
