@@ -20,10 +20,10 @@ const (
 // playbook comes near.
 type Limits struct {
 	// Steps is the number of elements that closures, comparisons and functions
-	// may visit. Default 2 million.
+	// may visit. Default 5 million.
 	Steps int
 	// Bytes is the amount of text that an evaluation may produce, results in
-	// between included. Default 64 MiB.
+	// between included. Default 32 MiB.
 	Bytes int
 	// Elements is the number of list and map elements that an evaluation may
 	// make. Default 1 million.
@@ -34,10 +34,10 @@ type Limits struct {
 
 func (l Limits) withDefaults() Limits {
 	if l.Steps == 0 {
-		l.Steps = 2_000_000
+		l.Steps = 5_000_000
 	}
 	if l.Bytes == 0 {
-		l.Bytes = 64 << 20
+		l.Bytes = 32 << 20
 	}
 	if l.Elements == 0 {
 		l.Elements = 1_000_000
@@ -51,8 +51,9 @@ func (l Limits) withDefaults() Limits {
 // errBudget is the root of every refusal for size or time.
 var errBudget = errors.New("the expression does too much")
 
-// lookAtClock is how many steps pass between two looks at the clock.
-const lookAtClock = 1024
+// lookAtClock is how many steps pass between two looks at the clock. A single
+// step can be the search through a text of Limits.Bytes: some 10 ms.
+const lookAtClock = 128
 
 // run is the state of one evaluation: what it may still spend, and the world it
 // may ask. Programs hand it to every function of this package as the first

@@ -35,10 +35,10 @@ type program struct {
 	problem  *problem
 }
 
-// resultType is what the checker knows of an expression's value.
+// resultType is what is known at load of an expression's value.
 type resultType struct {
-	known bool // false: it may be anything
-	bool  bool
+	known bool   // false: it may be anything
+	typ   *Type  // never nil
 	name  string // for messages
 	hint  string // how such a value is made a condition
 }
@@ -92,6 +92,7 @@ func compile(text string, s *Scope, opts Options) (p *program) {
 	}
 	w := &rewriter{program: p, slots: map[string]int{}}
 	w.findGuards(tree.Node)
+	_, isChain := chainOf(tree.Node)
 	w.rewrite(&tree.Node, nil, false)
 	if w.problem != nil {
 		p.problem = w.problem
@@ -102,7 +103,11 @@ func compile(text string, s *Scope, opts Options) (p *program) {
 		p.problem = p.typeProblem(err)
 		return p
 	}
-	p.result = resultOf(tree.Node, &cfg.NtCache)
+	var whole *Type
+	if isChain {
+		whole = p.slots[0].typ
+	}
+	p.result = resultOf(tree.Node, &cfg.NtCache, whole)
 	instrument(&tree.Node, &cfg.NtCache)
 	p.code, err = compiler.Compile(tree, cfg)
 	if err != nil {
@@ -137,29 +142,37 @@ func (p *program) environmentType() types.Map {
 	return env
 }
 
-func resultOf(n ast.Node, c *nature.Cache) resultType {
+// resultOf reads the checker's finding about the whole expression. Of an
+// expression that is a chain alone, whole is what the scope knows.
+func resultOf(n ast.Node, c *nature.Cache, whole *Type) resultType {
 	t := n.Nature()
 	if t.IsUnknown(c) {
-		return resultType{}
+		return resultType{typ: AnyType}
 	}
-	r := resultType{known: true}
+	r := resultType{known: true, typ: whole}
+	set := func(typ *Type, name, hint string) {
+		if r.typ == nil {
+			r.typ = typ
+		}
+		r.name, r.hint = name, hint
+	}
 	switch {
 	case t.Nil:
-		r.name = "nothing"
+		set(AnyType, "nothing", "")
 	case t.IsBool():
-		r.bool, r.name = true, "a boolean"
+		set(BoolType, BoolType.String(), "")
 	case t.IsString():
-		r.name, r.hint = "a string", `compare it: x != "" or x == "yes"`
+		set(StringType, StringType.String(), `compare it: x != "" or x == "yes"`)
 	case t.IsInteger:
-		r.name, r.hint = "an integer", "compare it: x != 0"
+		set(IntType, IntType.String(), "compare it: x != 0")
 	case t.IsNumber():
-		r.name, r.hint = "a number", "compare it: x != 0"
+		set(FloatType, FloatType.String(), "compare it: x != 0")
 	case t.IsArray():
-		r.name, r.hint = "a list", "ask for its length: len(x) > 0"
+		set(AnyList, AnyList.String(), "ask for its length: len(x) > 0")
 	case t.IsMap():
-		r.name, r.hint = "a mapping", "ask for its length: len(x) > 0"
+		set(OpenMap, OpenMap.String(), "ask for its length: len(x) > 0")
 	default:
-		r.name = t.String()
+		set(AnyType, t.String(), "")
 	}
 	return r
 }

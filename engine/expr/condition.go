@@ -73,22 +73,26 @@ func compileTerm(n *source.Node, scope *Scope, list *diag.List) term {
 	switch {
 	case text == "":
 		return refuse(&problem{rule: "condition", width: 1, summary: "this condition is empty"})
-	case strings.HasPrefix(text, "{{"):
-		detail := "Write the expression alone."
-		if end := closing(text[2:]); end >= 0 && 2+end+2 == len(text) {
+	case strings.Contains(text, "{{"):
+		// No mapping literal starts with {{, so this is a template's habit, also
+		// inside of a string, where it would be compared as it stands.
+		detail := "Write the variable's name alone; + joins text."
+		if end := closing(text[2:]); strings.HasPrefix(text, "{{") && end >= 0 && 2+end+2 == len(text) {
 			detail = fmt.Sprintf("Write: %s", strings.TrimSpace(text[2:2+end]))
 		}
-		return refuse(&problem{rule: "condition", width: 2, summary: "a condition is a bare expression, without {{ }}", detail: detail})
+		return refuse(&problem{rule: "condition", from: utf8.RuneCountInString(text[:strings.Index(text, "{{")]), width: 2,
+			summary: "a condition is a bare expression, without {{ }}", detail: detail})
 	case strings.Contains(text, "{%"):
 		if p := statementTag(n.Str); p != nil {
 			t.offset = 0
 			return refuse(p)
 		}
 	}
-	switch strings.ToLower(text) {
-	case "yes", "no", "on", "off":
+	_, isName := scope.names[text]
+	switch l := strings.ToLower(text); {
+	case !isName && (l == "yes" || l == "no" || l == "on" || l == "off"):
 		word := "true"
-		if l := strings.ToLower(text); l == "no" || l == "off" {
+		if l == "no" || l == "off" {
 			word = "false"
 		}
 		return refuse(&problem{rule: "condition", width: len(text), summary: fmt.Sprintf("%s is a string here: write %s", text, word)})
@@ -97,7 +101,7 @@ func compileTerm(n *source.Node, scope *Scope, list *diag.List) term {
 	if p.problem != nil {
 		return refuse(p.problem)
 	}
-	if p.result.known && !p.result.bool {
+	if p.result.known && p.result.typ.kind() != Bool {
 		return refuse(notBoolean(text, p.result.name, p.result.hint))
 	}
 	t.program = p

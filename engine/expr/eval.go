@@ -141,7 +141,7 @@ func absentValue(r *run, slot int) error {
 }
 
 // assertion reads Go's words for a failed type assertion.
-var assertion = regexp.MustCompile(`^interface conversion: interface \{\} is (\S+), not (\S+)$`)
+var assertion = regexp.MustCompile(`^interface conversion: interface \{\} is (.+), not (.+)$`)
 
 // runProblem gives a failure of the machine in nactl's words. What an expression
 // that reads a secret says about its values is withheld.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/expr-lang/expr/builtin"
@@ -50,8 +51,15 @@ func operators() []function {
 			return runtime.Equal(args[0], args[1]), nil
 		}},
 		{name: fnIn, call: func(r *run, args []any) (any, error) {
-			if err := r.weighComposite(args[0], args[1]); err != nil {
-				return nil, err
+			switch args[0].(type) {
+			case nil, bool, int, float64, string:
+				if err := r.spend(length(args[1]) / 8); err != nil {
+					return nil, err
+				}
+			default:
+				if err := r.weighComposite(args[0], args[1]); err != nil {
+					return nil, err
+				}
 			}
 			return runtime.In(args[0], args[1]), nil
 		}},
@@ -59,9 +67,12 @@ func operators() []function {
 			if args[0] == nil || args[1] == nil {
 				return false, nil
 			}
-			re, err := pattern(args, 1, "matches")
-			if err != nil {
-				return nil, err
+			re, constant := args[1].(*regexp.Regexp)
+			if !constant {
+				var err error
+				if re, err = pattern(args, 1, "matches"); err != nil {
+					return nil, err
+				}
 			}
 			s, err := text(args, 0, "matches")
 			if err != nil {
@@ -77,8 +88,7 @@ func operators() []function {
 	}
 }
 
-// weighComposite weighs the values when both are lists or maps; comparing with
-// anything else ends at once.
+// weighComposite weighs two values that are about to be compared.
 func (r *run) weighComposite(a, b any) error {
 	if err := r.weigh(a); err != nil {
 		return err
@@ -226,6 +236,9 @@ func guarded(name string, check func(*run, []any) error) function {
 	fn := function{name: name, validate: b.Validate}
 	for _, t := range b.Types {
 		fn.types = append(fn.types, reflect.New(t).Interface())
+	}
+	if name == "join" || name == "split" || name == "splitAfter" {
+		slices.Reverse(fn.types) // the checker's message is that of the last form: make it the usual one
 	}
 	fn.call = func(r *run, args []any) (any, error) {
 		if err := check(r, args); err != nil {

@@ -1,6 +1,8 @@
 package expr
 
 import (
+	"regexp"
+
 	"github.com/expr-lang/expr/ast"
 	"github.com/expr-lang/expr/checker/nature"
 )
@@ -11,7 +13,7 @@ const (
 	fnAdd     = "$add"     // (run, a, b): a + b, counting the bytes
 	fnEqual   = "$equal"   // (run, a, b): a == b, counting the elements
 	fnIn      = "$in"      // (run, a, b): a in b, counting the elements
-	fnMatches = "$matches" // (run, a, b): a matches b, with b of bounded size
+	fnMatches = "$matches" // (run, a, b): a matches b, a pattern of bounded size
 	fnMember  = "$member"  // (run, a, key): a.key, which must be there
 	fnMaybe   = "$maybe"   // (run, a, key): a?.key
 	fnTick    = "$tick"    // (run): counts one round of a closure
@@ -81,13 +83,18 @@ func instrumentBinary(n *ast.Node, x *ast.BinaryNode, c *nature.Cache) {
 			patch(n, not)
 		}
 	case "in":
-		if !scalar(l) {
+		if _, literal := x.Right.(*ast.ArrayNode); !literal || !scalar(l) {
 			replaceByCall(n, fnIn, x.Left, x.Right)
 		}
 	case "matches":
-		if _, constant := x.Right.(*ast.StringNode); !constant {
-			replaceByCall(n, fnMatches, x.Left, x.Right)
+		right := x.Right
+		if s, ok := right.(*ast.StringNode); ok && len(s.Value) <= maxPattern {
+			if re, err := regexp.Compile(s.Value); err == nil { // the checker has reported the others
+				right = &ast.ConstantNode{Value: re}
+				right.SetLocation(s.Location())
+			}
 		}
+		replaceByCall(n, fnMatches, x.Left, right)
 	}
 }
 

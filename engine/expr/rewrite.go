@@ -131,7 +131,10 @@ func (w *rewriter) replace(n *ast.Node, l link, need need, optional bool) {
 		w.fail(p)
 		return
 	}
-	key := fmt.Sprint(need, l.path)
+	if l.optional {
+		typ = AnyType // it may be nil without a default
+	}
+	key := fmt.Sprint(need, l.optional, l.path)
 	i, seen := w.slots[key]
 	if !seen {
 		i = len(w.program.slots)

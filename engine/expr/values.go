@@ -15,11 +15,9 @@ import (
 // Unknown and Secret at any depth. An evaluation never writes to them.
 type Values map[string]any
 
-// Unknown marks a value that is known only once the run has been real.
-type Unknown struct{}
-
-// String says so to people.
-func (Unknown) String() string { return "(known after the run)" }
+// Unknown marks a value that a dry run cannot know. It is the same marker that
+// source.Node.Any gives.
+type Unknown = source.Afterwards
 
 // masked is what every rendering of a Secret shows.
 const masked = "***"
