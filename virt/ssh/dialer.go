@@ -5,15 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 
 	gossh "golang.org/x/crypto/ssh"
 )
-
-// maxHops bounds a chain of jump hosts, so that two hosts which name each other
-// in ssh_config are an error and not a loop.
-const maxHops = 8
 
 // Dialer opens Clients that share the connections to their jump hosts: a
 // hundred nodes behind one bastion cost the bastion one login. The zero value
@@ -42,52 +39,62 @@ func (r *jumpRef) release() { r.once.Do(r.drop) }
 
 // Dial is like the function Dial, over the Dialer's shared jump hosts.
 func (d *Dialer) Dial(ctx context.Context, cfg Config) (*Client, error) {
-	return d.dial(ctx, cfg, maxHops)
+	chain, err := plan(ctx, cfg, nil)
+	if err != nil {
+		return nil, err
+	}
+	return d.open(ctx, chain)
 }
 
-func (d *Dialer) dial(ctx context.Context, cfg Config, hops int) (*Client, error) {
+// plan resolves a node and the jump hosts before it, in the order in which they
+// are dialled. path holds the hosts that led to cfg.
+func plan(ctx context.Context, cfg Config, path []string) ([]*target, error) {
 	t, err := resolve(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}
-	via, err := d.reach(ctx, t, hops)
-	if err != nil {
-		return nil, err
+	me := t.User + "@" + t.host
+	if slices.Contains(path, me) {
+		return nil, fmt.Errorf("the jump hosts lead in a circle: %s", strings.Join(append(path, me), ", through "))
 	}
-	c, err := connect(ctx, t, via)
-	if err != nil {
-		if via != nil {
-			via.release()
+	path = append(slices.Clone(path), me)
+	var chain []*target
+	for i, j := range t.Jump {
+		j = t.inherit(j)
+		if i > 0 { // what comes before it is known
+			j.Jump = []Config{}
 		}
-		return nil, err
+		hops, err := plan(ctx, j, path)
+		if err != nil {
+			return nil, fmt.Errorf("%s: jump host: %w", t.host, err)
+		}
+		chain = append(chain, hops...)
 	}
-	return c, nil
+	return append(chain, t), nil
 }
 
-// reach opens the last of t's jump hosts; nil when there is none.
-func (d *Dialer) reach(ctx context.Context, t *target, hops int) (*jumpRef, error) {
-	if len(t.Jump) == 0 {
-		return nil, nil
+// open connects to the last of chain through the others.
+func (d *Dialer) open(ctx context.Context, chain []*target) (*Client, error) {
+	last := len(chain) - 1
+	var via *jumpRef
+	if last > 0 {
+		var err error
+		if via, err = d.share(ctx, chain[:last]); err != nil {
+			return nil, fmt.Errorf("%s: jump host: %w", chain[last].host, err)
+		}
 	}
-	if hops <= 0 {
-		return nil, fmt.Errorf("%s: more than %d jump hosts in a row; do they name each other?", t.Name, maxHops)
+	c, err := connect(ctx, chain[last], via)
+	if err != nil && via != nil {
+		via.release()
 	}
-	last := t.inherit(t.Jump[len(t.Jump)-1])
-	if rest := t.Jump[:len(t.Jump)-1]; len(rest) > 0 {
-		last.Jump = rest
-	}
-	ref, err := d.share(ctx, last, hops-1)
-	if err != nil {
-		return nil, fmt.Errorf("%s: jump host: %w", t.host, err)
-	}
-	return ref, nil
+	return c, err
 }
 
 // share gives a hold on the connection to a jump host, opening it at first
 // use. Who finds it being opened waits for that; if the opener fails, so do
 // those who waited, and the next one tries again.
-func (d *Dialer) share(ctx context.Context, cfg Config, hops int) (*jumpRef, error) {
-	key := jumpKey(cfg)
+func (d *Dialer) share(ctx context.Context, chain []*target) (*jumpRef, error) {
+	key := jumpKey(chain)
 	for {
 		d.mu.Lock()
 		j := d.jumps[key]
@@ -99,7 +106,7 @@ func (d *Dialer) share(ctx context.Context, cfg Config, hops int) (*jumpRef, err
 			d.jumps[key] = j
 			j.users = 1
 			d.mu.Unlock()
-			j.client, j.err = d.dial(ctx, cfg, hops)
+			j.client, j.err = d.open(ctx, chain)
 			if j.err != nil {
 				d.forget(key, j)
 			}
@@ -158,13 +165,12 @@ func (d *Dialer) release(key string, j *jump) {
 	}
 }
 
-// jumpKey is equal for Configs that lead to the same login.
-func jumpKey(c Config) string {
+// jumpKey is equal for chains that lead to the same login in the same way.
+func jumpKey(chain []*target) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%q %q %d %q %q %v %q %q %q %q", c.Name, c.Address, c.Port, c.User, c.IdentityFiles, c.IdentitiesOnly,
-		c.Agent, c.KnownHosts, c.HostKeyAlias, c.SSHConfig)
-	for _, j := range c.Jump {
-		b.WriteString(" via " + jumpKey(j))
+	for _, t := range chain {
+		fmt.Fprintf(&b, "%q %q %q %q %v %q %q %q\n", t.addr(), t.User, t.IdentityFiles, t.certFiles, t.IdentitiesOnly,
+			t.Agent, t.KnownHosts, t.HostKeyAlias)
 	}
 	return b.String()
 }
