@@ -1,0 +1,356 @@
+package playbook
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/nactl/nactl/engine/diag"
+	"github.com/nactl/nactl/engine/expr"
+	"github.com/nactl/nactl/engine/source"
+)
+
+// World is what a play's expressions can read beside what the play itself says.
+type World struct {
+	// Vars are the variables of the inventory, as each target of the play has them.
+	Vars map[string]map[string]*source.Node
+	// Extra are those of the command line, which override all others.
+	Extra map[string]*source.Node
+	// Groups and AllTargets name what groups and targets hold.
+	Groups     []string
+	AllTargets []string
+	Options    expr.Options
+}
+
+// Compile compiles all expressions of a play. A name that is nowhere, one that a
+// step reads before it is registered, and one that some target lacks are errors.
+func (p *Play) Compile(w World) diag.List {
+	c := &compiler{play: p, world: w, lacking: map[string][]string{}}
+	c.run()
+	return c.list
+}
+
+type compiler struct {
+	play    *Play
+	world   World
+	names   map[string]expr.Field
+	lacking map[string][]string // name → targets that lack it
+	later   map[string]string   // name → the step that sets it
+	root    *expr.Scope
+	list    diag.List
+}
+
+func (c *compiler) run() {
+	c.names = c.inventory()
+	for _, v := range c.play.Vars {
+		c.define(v.Name, TypeOf(v.Value))
+	}
+	for name, n := range c.world.Extra {
+		c.define(name, TypeOf(n))
+	}
+	c.later = map[string]string{}
+	for _, s := range c.play.Steps {
+		for _, name := range s.sets() {
+			if _, known := c.names[name]; !known {
+				c.later[name] = s.title()
+			}
+		}
+	}
+	c.root = expr.NewScope(nil, c.world.Options)
+	c.playVars()
+	for _, s := range c.play.Steps {
+		c.step(s)
+	}
+}
+
+// inventory gives the union of what the targets bring.
+func (c *compiler) inventory() map[string]expr.Field {
+	names := map[string]expr.Field{}
+	count := map[string]int{}
+	for _, target := range slices.Sorted(maps.Keys(c.world.Vars)) {
+		for name, n := range c.world.Vars[target] {
+			count[name]++
+			t := TypeOf(n)
+			if f, ok := names[name]; ok {
+				t = Unify(f.Type, t)
+			}
+			names[name] = expr.Field{Type: t}
+		}
+	}
+	for name, f := range names {
+		if count[name] < len(c.world.Vars) {
+			f.Optional = true
+			names[name] = f
+			for _, target := range slices.Sorted(maps.Keys(c.world.Vars)) {
+				if c.world.Vars[target][name] == nil {
+					c.lacking[name] = append(c.lacking[name], target)
+				}
+			}
+		}
+	}
+	return names
+}
+
+// define adds a name that every target has from now on. A value that another one
+// overrides may still be read by an earlier expression, so what is known of it is
+// what both have in common.
+func (c *compiler) define(name string, t *expr.Type) {
+	if f, ok := c.names[name]; ok {
+		t = Unify(f.Type, t)
+	}
+	c.names[name] = expr.Field{Type: t}
+	delete(c.lacking, name)
+}
+
+// scope gives the names that can be read at one point of the play.
+func (c *compiler) scope(more map[string]expr.Field) *expr.Scope {
+	all := maps.Clone(c.names)
+	maps.Copy(all, more)
+	open := map[string]expr.Field{}
+	for name, f := range all {
+		open[name] = f
+	}
+	groups, targets := map[string]expr.Field{}, map[string]expr.Field{}
+	for _, g := range c.world.Groups {
+		groups[g] = expr.Field{Type: expr.ListOf(expr.StringType)}
+	}
+	for _, t := range c.world.AllTargets {
+		targets[t] = expr.Field{Type: expr.OpenMap}
+	}
+	maps.Copy(all, map[string]expr.Field{
+		"target": {Type: expr.ClosedMap(map[string]expr.Field{
+			"name": {Type: expr.StringType}, "kind": {Type: expr.StringType}, "groups": {Type: expr.ListOf(expr.StringType)},
+		})},
+		"run": {Type: expr.ClosedMap(map[string]expr.Field{
+			"id": {Type: expr.StringType}, "check": {Type: expr.BoolType}, "user": {Type: expr.StringType},
+		})},
+		"vars":    {Type: expr.ClosedMap(open)},
+		"groups":  {Type: expr.ClosedMap(groups)},
+		"targets": {Type: expr.ClosedMap(targets)},
+	})
+	return c.root.With(all)
+}
+
+// playVars compiles the play's variables. They are evaluated when they are read,
+// so they may use what steps register.
+func (c *compiler) playVars() {
+	all := map[string]expr.Field{}
+	for _, s := range c.play.Steps {
+		for name, f := range s.fields() {
+			f.Optional = true
+			all[name] = f
+		}
+	}
+	scope := c.scope(all)
+	uses := map[string][]expr.Chain{}
+	for i := range c.play.Vars {
+		v := &c.play.Vars[i]
+		v.Template = c.template(v.Value, scope)
+		uses[v.Name] = v.Template.Names()
+	}
+	c.cycles(uses)
+}
+
+// cycles refuses variables that need themselves.
+func (c *compiler) cycles(uses map[string][]expr.Chain) {
+	state := map[string]int{} // 1 = being looked at, 2 = done
+	var visit func(name string, path []string)
+	visit = func(name string, path []string) {
+		if state[name] == 2 {
+			return
+		}
+		state[name] = 1
+		for _, chain := range uses[name] {
+			next := chain.Root()
+			if next == "vars" && len(chain.Path) > 1 {
+				next = chain.Path[1]
+			}
+			if state[next] == 1 {
+				c.list.Errorf(chain.Range, "cycle", "variable %q needs itself: %s", next, strings.Join(append(path, name, next), " → "))
+				continue
+			}
+			if _, ours := uses[next]; ours {
+				visit(next, append(path, name))
+			}
+		}
+		state[name] = 2
+	}
+	for _, name := range slices.Sorted(maps.Keys(uses)) {
+		visit(name, nil)
+	}
+}
+
+func (c *compiler) step(s *Step) {
+	outer := c.scope(nil)
+	own := map[string]expr.Field{}
+	for _, v := range s.Vars {
+		own[v.Name] = expr.Field{Type: TypeOf(v.Value)}
+	}
+	out := &s.Compiled
+	out.Loop = c.template(s.Loop, outer)
+	inner := c.loop(s, out.Loop)
+	scope := c.scope(merge(own, inner))
+	for i := range s.Vars {
+		s.Vars[i].Template = c.template(s.Vars[i].Value, c.scope(inner))
+	}
+	nameNode := &source.Node{Kind: source.String, Str: s.Name, Range: s.Range}
+	out.Name = c.template(nameNode, outer)
+	out.When = c.condition(s.when, scope)
+	out.LoopLabel = c.template(s.LoopLabel, scope)
+	out.Conditions = map[string]*expr.Condition{}
+	for _, key := range s.Spec.Conditions {
+		if n := s.Args.Get(key); n != nil {
+			out.Conditions[key] = c.condition(n, scope)
+		}
+	}
+	out.Args = c.template(dropKeys(s.Args, s.Spec.Conditions), scope)
+	c.after(s, merge(own, inner))
+	for _, name := range s.sets() {
+		delete(c.later, name)
+	}
+	for name, f := range s.fields() {
+		c.names[name] = f
+		delete(c.lacking, name)
+	}
+}
+
+// after compiles what is asked once the step has ended, and may read its result.
+func (c *compiler) after(s *Step, inner map[string]expr.Field) {
+	one := *s
+	one.Loop = nil
+	result := map[string]expr.Field{"result": {Type: resultType(&one)}}
+	if s.Register != "" {
+		result[s.Register] = expr.Field{Type: resultType(&one)}
+	}
+	scope := c.scope(merge(inner, result))
+	s.Compiled.Until = c.condition(s.until, scope)
+	s.Compiled.ChangedWhen = c.condition(s.changedWhen, scope)
+	s.Compiled.FailedWhen = c.condition(s.failedWhen, scope)
+}
+
+// loop gives the names that exist only inside a loop.
+func (c *compiler) loop(s *Step, t *expr.Template) map[string]expr.Field {
+	if s.Loop == nil {
+		return nil
+	}
+	item := expr.AnyType
+	if t.IsStatic() || s.Loop.Kind == source.List {
+		item = TypeOf(s.Loop).Elem
+	} else if chains := t.Names(); len(chains) == 1 && t.IsExpression() && strings.TrimSpace(strings.Trim(s.Loop.Str, "{}")) == chains[0].String() {
+		if f, ok := c.scope(nil).Lookup(chains[0].Path...); ok && f.Type != nil && f.Type.Kind == expr.List {
+			item = f.Type.Elem
+		}
+	}
+	return map[string]expr.Field{
+		s.LoopVar: {Type: item},
+		"loop": {Type: expr.ClosedMap(map[string]expr.Field{
+			"index": {Type: expr.IntType}, "index0": {Type: expr.IntType}, "first": {Type: expr.BoolType},
+			"last": {Type: expr.BoolType}, "length": {Type: expr.IntType},
+		})},
+	}
+}
+
+// template compiles a node and checks the names that it reads. A nil node gives
+// nil.
+func (c *compiler) template(n *source.Node, scope *expr.Scope) *expr.Template {
+	if n == nil {
+		return nil
+	}
+	t, list := expr.CompileNode(n, scope)
+	c.found(list, t.Names())
+	return t
+}
+
+func (c *compiler) condition(n *source.Node, scope *expr.Scope) *expr.Condition {
+	if n == nil {
+		return nil
+	}
+	cond, list := expr.CompileCondition(n, scope)
+	c.found(list, cond.Names())
+	return cond
+}
+
+// found notes what a compilation reports, in better words where the play tells
+// why a name is not there.
+func (c *compiler) found(list diag.List, chains []expr.Chain) {
+	for _, d := range list {
+		if name, ok := unknownName(d); ok {
+			if by := c.later[name]; by != "" {
+				d.Summary = "\"" + name + "\" is read before step " + by + " sets it"
+				d.Detail = "Move this step behind that one, or write default(" + name + ", …)."
+			}
+		}
+		c.list.Add(d)
+	}
+	if list.HasErrors() {
+		return
+	}
+	for _, chain := range chains {
+		if targets := c.lacking[chain.Root()]; len(targets) > 0 && !chain.Guarded {
+			c.list.Errorf(chain.Range, "unknown-name", "unknown name %q on targets %s; give it to them too, or write default(%s, …)",
+				chain.Root(), strings.Join(targets, ", "), chain)
+		}
+	}
+}
+
+// sets names the variables that the step leaves behind.
+func (s *Step) sets() []string {
+	var names []string
+	if s.Register != "" {
+		names = append(names, s.Register)
+	}
+	if s.Spec.Vars {
+		names = append(names, s.Args.Keys()...)
+	}
+	return names
+}
+
+// fields describes the variables that the step leaves behind.
+func (s *Step) fields() map[string]expr.Field {
+	fields := map[string]expr.Field{}
+	if s.Register != "" {
+		fields[s.Register] = expr.Field{Type: resultType(s)}
+	}
+	if s.Spec.Vars {
+		for _, e := range s.Args.Entries {
+			fields[e.Key.Str] = expr.Field{Type: TypeOf(e.Value)}
+		}
+	}
+	return fields
+}
+
+// title gives a step's name for messages.
+func (s *Step) title() string {
+	if s.Name != "" {
+		return "\"" + s.Name + "\""
+	}
+	return s.Word + " of line " + s.Range.Pos.String()
+}
+
+func merge(a, b map[string]expr.Field) map[string]expr.Field {
+	out := maps.Clone(a)
+	if out == nil {
+		out = map[string]expr.Field{}
+	}
+	maps.Copy(out, b)
+	return out
+}
+
+func dropKeys(n *source.Node, keys []string) *source.Node {
+	if len(keys) == 0 || n.Kind != source.Map {
+		return n
+	}
+	out := *n
+	out.Entries = slices.DeleteFunc(slices.Clone(n.Entries), func(e source.Entry) bool { return slices.Contains(keys, e.Key.Str) })
+	return &out
+}
+
+// unknownName gives the name that a diagnostic calls unknown.
+func unknownName(d diag.Diagnostic) (string, bool) {
+	rest, ok := strings.CutPrefix(d.Summary, "unknown name ")
+	if d.Rule != "unknown-name" || !ok {
+		return "", false
+	}
+	name, _, _ := strings.Cut(rest, ",")
+	return strings.Trim(name, `"`), true
+}

@@ -1,0 +1,275 @@
+package playbook
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/nactl/nactl/engine/diag"
+	"github.com/nactl/nactl/engine/source"
+	"github.com/nactl/nactl/modules/step"
+)
+
+// Load reads a playbook. What could be read is returned even where there are
+// errors, so that Compile can find more of them.
+func Load(file string, sources *source.Sources, steps *step.Registry) (*Playbook, diag.List) {
+	root, list := sources.ParseFile(file)
+	if list.HasErrors() {
+		return nil, list
+	}
+	l := &loader{file: file, sources: sources, steps: steps, list: list}
+	return l.playbook(root), l.list
+}
+
+type loader struct {
+	file    string
+	sources *source.Sources
+	steps   *step.Registry
+	list    diag.List
+}
+
+func (l *loader) errorf(at diag.Range, rule, format string, args ...any) {
+	l.list.Errorf(at, rule, format, args...)
+}
+
+func (l *loader) playbook(root *source.Node) *Playbook {
+	pb := &Playbook{File: l.file}
+	if root == nil || root.Kind != source.List {
+		at := diag.Range{Pos: diag.Pos{File: l.file, Line: 1, Column: 1}}
+		found := "nothing"
+		if root != nil {
+			at, found = root.Range, root.Kind.String()
+		}
+		l.errorf(at, "playbook", "a playbook is a list of plays, found %s; begin with `- name: …` and `targets: …`", found)
+		return pb
+	}
+	for i, n := range root.Items {
+		if p := l.play(n); p != nil {
+			p.ID = fmt.Sprintf("%s#%s", filepath.ToSlash(l.file), label(root.Items, i))
+			for j, s := range p.Steps {
+				s.ID = p.ID + "/" + stepLabel(p.Steps, j)
+			}
+			pb.Plays = append(pb.Plays, p)
+		}
+	}
+	if len(root.Items) == 0 {
+		l.errorf(root.Range, "playbook", "the playbook has no plays")
+	}
+	return pb
+}
+
+// label names a play among its siblings: by its name where that is unique, else
+// by its index, which counts from 1.
+func label(siblings []*source.Node, i int) string {
+	name := func(n *source.Node) string {
+		if v := n.Get("name"); v != nil {
+			return v.Str
+		}
+		return ""
+	}
+	mine := name(siblings[i])
+	for j, s := range siblings {
+		if j != i && name(s) == mine {
+			mine = ""
+		}
+	}
+	if mine == "" {
+		return fmt.Sprint(i + 1)
+	}
+	return mine
+}
+
+func stepLabel(steps []*Step, i int) string {
+	mine := steps[i].Name
+	if mine == "" || slices.ContainsFunc(steps, func(s *Step) bool { return s != steps[i] && s.Name == mine }) {
+		return fmt.Sprint(i + 1)
+	}
+	return mine
+}
+
+var playKeys = []string{"name", "targets", "vars", "vars_files", "forks", "timeout", "no_log", "tags", "steps"}
+
+// ansiblePlayKeys are what people write by habit, and what to write here.
+var ansiblePlayKeys = map[string]string{
+	"hosts": "targets", "tasks": "steps", "pre_tasks": "steps", "post_tasks": "steps",
+}
+
+func (l *loader) play(n *source.Node) *Play {
+	if n.Kind != source.Map {
+		l.errorf(n.Range, "play", "a play is a mapping with targets and steps, found %s", n.Kind)
+		return nil
+	}
+	p := &Play{Range: n.Range, stepVars: map[string]bool{}}
+	var files, vars []Var
+	for _, e := range n.Entries {
+		switch key := e.Key.Str; key {
+		case "name":
+			p.Name = l.text(e)
+		case "targets":
+			p.Targets = e.Value
+		case "vars":
+			vars = l.vars(e.Value)
+		case "vars_files":
+			for _, f := range l.texts(e) {
+				files = append(files, l.varsFile(f, e.Value.Range)...)
+			}
+		case "forks":
+			p.Forks = l.integer(e, 1)
+		case "timeout":
+			p.Timeout = l.duration(e)
+		case "no_log":
+			p.NoLog = l.boolean(e)
+		case "tags":
+			p.Tags = l.texts(e)
+		case "steps":
+			p.Steps = l.stepList(e.Value)
+		default:
+			l.unknownKey(e.Key, "a play", playKeys, ansiblePlayKeys)
+		}
+	}
+	p.Vars = append(files, vars...)
+	if p.Targets == nil {
+		l.errorf(n.Range, "play", "the play has no targets; name nodes, clusters, engines or groups of the inventory: `targets: all`")
+	}
+	if n.Get("steps") == nil {
+		l.errorf(n.Range, "play", "the play has no steps")
+	}
+	return p
+}
+
+func (l *loader) unknownKey(key *source.Node, where string, known []string, habits map[string]string) {
+	if word := habits[key.Str]; word != "" {
+		l.errorf(key.Range, "unknown-key", "unknown key %q in %s: it is called %q here", key.Str, where, word)
+		return
+	}
+	hint := diag.DidYouMean(key.Str, known)
+	if hint == "" {
+		hint = "; it takes " + strings.Join(known, ", ")
+	}
+	l.errorf(key.Range, "unknown-key", "unknown key %q in %s%s", key.Str, where, hint)
+}
+
+// varsFile reads a file of variables, beside the playbook unless the path says
+// otherwise.
+func (l *loader) varsFile(name string, at diag.Range) []Var {
+	path := name
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(filepath.Dir(l.file), path)
+	}
+	n, list := l.sources.ParseFile(path)
+	for i := range list {
+		if !list[i].Range.IsValid() {
+			list[i].Range = at // the file could not be read: what names it is at fault
+		}
+	}
+	l.list.Add(list...)
+	if n == nil {
+		return nil
+	}
+	return l.vars(n)
+}
+
+func (l *loader) vars(n *source.Node) []Var {
+	if n.Kind == source.Null {
+		return nil
+	}
+	if n.Kind != source.Map {
+		l.errorf(n.Range, "vars", "variables are a mapping of names to values, found %s", n.Kind)
+		return nil
+	}
+	var out []Var
+	for _, e := range n.Entries {
+		if l.name(e.Key, e.Key.Str, "a variable") {
+			out = append(out, Var{Name: e.Key.Str, Value: e.Value})
+		}
+	}
+	return out
+}
+
+// reserved are the names that the runner gives itself.
+var reserved = []string{"item", "loop", "target", "vars", "groups", "targets", "run"}
+
+// name checks a name that expressions are to use.
+func (l *loader) name(at *source.Node, name, what string) bool {
+	switch {
+	case !isName(name):
+		l.errorf(at.Range, "name", "%q cannot be the name of %s: use letters, digits and _, not a digit first", name, what)
+	case slices.Contains(reserved, name):
+		l.errorf(at.Range, "name", "%q cannot be the name of %s: nactl uses it itself", name, what)
+	default:
+		return true
+	}
+	return false
+}
+
+func isName(s string) bool {
+	for i, r := range s {
+		letter := r == '_' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z'
+		if !letter && (i == 0 || r < '0' || r > '9') {
+			return false
+		}
+	}
+	return s != ""
+}
+
+func (l *loader) text(e source.Entry) string {
+	text, ok := step.Text(e.Value)
+	if !ok {
+		l.errorf(e.Value.Range, "type", "%s: wanted a text, found %s", e.Key.Str, e.Value.Kind)
+	}
+	return text
+}
+
+// texts reads a list of texts, or one; within one, commas separate.
+func (l *loader) texts(e source.Entry) []string {
+	switch e.Value.Kind {
+	case source.Null:
+		return nil
+	case source.List:
+		var out []string
+		for _, item := range e.Value.Items {
+			text, ok := step.Text(item)
+			if !ok {
+				l.errorf(item.Range, "type", "%s: wanted texts, found %s", e.Key.Str, item.Kind)
+			}
+			out = append(out, text)
+		}
+		return out
+	default:
+		var out []string
+		for _, s := range strings.Split(l.text(e), ",") {
+			if s = strings.TrimSpace(s); s != "" {
+				out = append(out, s)
+			}
+		}
+		return out
+	}
+}
+
+func (l *loader) boolean(e source.Entry) bool {
+	if e.Value.Kind != source.Bool {
+		hint := ""
+		if b, ok := source.BoolWord(e.Value.Str); ok {
+			hint = fmt.Sprintf("; write %v", b)
+		}
+		l.errorf(e.Value.Range, "type", "%s: wanted true or false, found %s%s", e.Key.Str, e.Value.Kind, hint)
+	}
+	return e.Value.Bool
+}
+
+func (l *loader) integer(e source.Entry, least int) int {
+	if e.Value.Kind != source.Int || e.Value.Int < int64(least) {
+		l.errorf(e.Value.Range, "type", "%s: wanted an integer of at least %d", e.Key.Str, least)
+	}
+	return int(e.Value.Int)
+}
+
+func (l *loader) duration(e source.Entry) time.Duration {
+	var d step.Duration
+	if err := d.Decode(e.Value); err != nil {
+		l.errorf(e.Value.Range, "type", "%s: %v", e.Key.Str, err)
+	}
+	return time.Duration(d)
+}

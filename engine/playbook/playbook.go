@@ -1,0 +1,100 @@
+// Package playbook turns the text of a playbook into a typed Playbook, and makes
+// every check that needs no target.
+//
+// Loading has two parts. Load reads the structure: keys, words, the arguments
+// that are literal. Compile then compiles the expressions of one play, once it is
+// known which names its targets bring. Both report every mistake at once and at
+// its place; nothing is opened or started by either. A loaded Playbook does not
+// change and is safe for concurrent use.
+package playbook
+
+import (
+	"time"
+
+	"github.com/nactl/nactl/engine/diag"
+	"github.com/nactl/nactl/engine/expr"
+	"github.com/nactl/nactl/engine/source"
+	"github.com/nactl/nactl/modules/step"
+)
+
+// Playbook is one file.
+type Playbook struct {
+	File  string
+	Plays []*Play
+}
+
+// Play is a list of steps for some targets.
+type Play struct {
+	ID      string
+	Name    string
+	Range   diag.Range
+	Targets *source.Node // a pattern, or a list of patterns
+	Vars    []Var        // in the order of their precedence: vars_files, then vars
+	Forks   int          // 0 = the run's
+	Timeout time.Duration
+	NoLog   bool
+	Tags    []string
+	Steps   []*Step
+
+	stepVars map[string]bool // names that steps set
+}
+
+// Var is a variable with its value, which may hold expressions.
+type Var struct {
+	Name  string
+	Value *source.Node
+	// Template is set by Compile.
+	Template *expr.Template
+}
+
+// Step is one step of a play.
+type Step struct {
+	ID    string
+	Name  string // as written; may hold expressions
+	Word  string
+	Spec  *step.Spec
+	Range diag.Range
+	Args  *source.Node // always a mapping
+
+	Loop         *source.Node
+	LoopVar      string
+	LoopLabel    *source.Node
+	Parallel     int
+	Register     string
+	Retries      int
+	Delay        time.Duration
+	Timeout      time.Duration
+	Tags         []string
+	Vars         []Var
+	IgnoreErrors bool
+	NoLog        bool
+	Verify       bool
+	CheckMode    bool // predicted even in a play
+
+	when, until, changedWhen, failedWhen *source.Node
+
+	// Compiled holds the expressions, once Compile was called.
+	Compiled Compiled
+}
+
+// Compiled are the expressions of a step. A nil condition was not written.
+type Compiled struct {
+	Name        *expr.Template
+	Args        *expr.Template
+	Conditions  map[string]*expr.Condition // of the arguments that are conditions
+	Loop        *expr.Template
+	LoopLabel   *expr.Template
+	When        *expr.Condition
+	Until       *expr.Condition
+	ChangedWhen *expr.Condition
+	FailedWhen  *expr.Condition
+}
+
+// Steps gives the number of steps of all plays.
+func (p *Playbook) Steps() int {
+	n := 0
+	for _, play := range p.Plays {
+		n += len(play.Steps)
+	}
+	return n
+}

@@ -1,0 +1,219 @@
+package playbook
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/nactl/nactl/engine/diag"
+	"github.com/nactl/nactl/engine/source"
+	"github.com/nactl/nactl/modules/step"
+)
+
+var stepKeys = []string{
+	"name", "when", "loop", "loop_var", "loop_label", "parallel", "register", "until", "retries", "delay", "changed_when",
+	"failed_when", "ignore_errors", "tags", "vars", "timeout", "no_log", "verify", "check_mode",
+}
+
+var ansibleStepKeys = map[string]string{
+	"with_items": "loop", "with_list": "loop", "loop_control": "loop_var or loop_label", "environment": "env of the step", "args": "the step's own arguments",
+}
+
+// ansibleWords are the modules whose work a step of another name does here.
+var ansibleWords = map[string]string{
+	"set_fact": "set_vars", "command": "local_exec or guest_exec", "shell": "local_exec or guest_exec", "copy": "guest_file",
+	"virt": "create_vm or power", "ovirt_vm": "create_vm", "wait_for_connection": "wait_for",
+}
+
+// defaultRetries and defaultDelay hold for until, as in Ansible.
+const (
+	defaultRetries = 3
+	defaultDelay   = 5 * time.Second
+)
+
+func (l *loader) stepList(n *source.Node) []*Step {
+	if n.Kind == source.Null {
+		return nil
+	}
+	if n.Kind != source.List {
+		l.errorf(n.Range, "steps", "steps are a list, found %s; begin each with `- `", n.Kind)
+		return nil
+	}
+	var steps []*Step
+	for _, item := range n.Items {
+		if s := l.step(item); s != nil {
+			steps = append(steps, s)
+		}
+	}
+	return steps
+}
+
+func (l *loader) step(n *source.Node) *Step {
+	if n.Kind != source.Map {
+		l.errorf(n.Range, "step", "a step is a mapping with one step word, found %s", n.Kind)
+		return nil
+	}
+	s := &Step{Range: n.Range, LoopVar: "item", Parallel: 1, Retries: defaultRetries, Delay: defaultDelay, Verify: true}
+	var words []*source.Node
+	for _, e := range n.Entries {
+		if slices.Contains(stepKeys, e.Key.Str) {
+			l.stepKey(s, e)
+			continue
+		}
+		if spec := l.steps.Lookup(e.Key.Str); spec != nil {
+			words = append(words, e.Key)
+			if s.Spec == nil {
+				s.Word, s.Spec, s.Args = spec.Name, spec, arguments(spec, e.Value)
+				s.Range = e.Key.Range
+			}
+			continue
+		}
+		l.unknownWord(e.Key)
+		words = append(words, e.Key)
+	}
+	switch {
+	case len(words) == 0:
+		l.errorf(n.Range, "step", "the step has no step word; it does one of %s", strings.Join(l.steps.Names(), ", "))
+		return nil
+	case len(words) > 1 && s.Spec != nil:
+		l.errorf(words[1].Range, "step", "the step has two step words, %s and %s; make it two steps", words[0].Str, words[1].Str)
+	case s.Spec == nil:
+		return nil
+	}
+	l.checkKeys(s, n)
+	l.checkArgs(s)
+	return s
+}
+
+// arguments gives a step's arguments as a mapping.
+func arguments(spec *step.Spec, n *source.Node) *source.Node {
+	switch {
+	case n.Kind == source.Map:
+		return n
+	case n.Kind == source.Null:
+		return &source.Node{Kind: source.Map, Range: n.Range}
+	case spec.Bare != "":
+		return step.Wrap(spec.Bare, n)
+	default:
+		return n
+	}
+}
+
+func (l *loader) unknownWord(key *source.Node) {
+	if word := ansibleWords[key.Str]; word != "" {
+		l.errorf(key.Range, "unknown-step", "unknown step %q: here it is %s", key.Str, word)
+		return
+	}
+	if word := ansibleStepKeys[key.Str]; word != "" {
+		l.errorf(key.Range, "unknown-key", "unknown key %q in a step: write %s", key.Str, word)
+		return
+	}
+	all := append(slices.Clone(stepKeys), l.steps.Names()...)
+	l.errorf(key.Range, "unknown-step", "unknown step or key %q%s", key.Str, diag.DidYouMean(key.Str, all))
+}
+
+func (l *loader) stepKey(s *Step, e source.Entry) {
+	switch e.Key.Str {
+	case "name":
+		s.Name = l.text(e)
+	case "when":
+		s.when = e.Value
+	case "until":
+		s.until = e.Value
+	case "changed_when":
+		s.changedWhen = e.Value
+	case "failed_when":
+		s.failedWhen = e.Value
+	case "loop":
+		s.Loop = e.Value
+		if e.Value.Kind != source.List && !IsDynamic(e.Value) {
+			l.errorf(e.Value.Range, "type", "loop: wanted a list or an expression that gives one, found %s", e.Value.Kind)
+		}
+	case "loop_var":
+		s.LoopVar = l.text(e)
+		if s.LoopVar != "item" {
+			l.name(e.Value, s.LoopVar, "a loop variable")
+		}
+	case "loop_label":
+		s.LoopLabel = e.Value
+	case "parallel":
+		s.Parallel = l.integer(e, 1)
+	case "register":
+		s.Register = l.text(e)
+		l.name(e.Value, s.Register, "a registered result")
+	case "retries":
+		s.Retries = l.integer(e, 0)
+	case "delay":
+		s.Delay = l.duration(e)
+	case "timeout":
+		s.Timeout = l.duration(e)
+	case "tags":
+		s.Tags = l.texts(e)
+	case "vars":
+		s.Vars = l.vars(e.Value)
+	case "ignore_errors":
+		s.IgnoreErrors = l.boolean(e)
+	case "no_log":
+		s.NoLog = l.boolean(e)
+	case "verify":
+		s.Verify = l.boolean(e)
+	case "check_mode":
+		s.CheckMode = l.boolean(e)
+		if e.Value.Kind == source.Bool && !e.Value.Bool {
+			l.errorf(e.Value.Range, "check-mode", "a step cannot be made to write in a plan; declare with unless or creates what it can look at, or read with vm_facts")
+		}
+	}
+}
+
+// checkKeys looks for keys that make no sense without another.
+func (l *loader) checkKeys(s *Step, n *source.Node) {
+	for _, pair := range [][2]string{{"loop_var", "loop"}, {"loop_label", "loop"}, {"parallel", "loop"}, {"retries", "until"}, {"delay", "until"}} {
+		if key, _ := n.Pair(pair[0]); key != nil && n.Get(pair[1]) == nil {
+			l.errorf(key.Range, "step", "%s needs %s", pair[0], pair[1])
+		}
+	}
+}
+
+// IsDynamic tells whether a node is a text that holds an expression.
+func IsDynamic(n *source.Node) bool {
+	return n.Kind == source.String && strings.Contains(n.Str, "{{")
+}
+
+// checkArgs decodes the arguments as far as they are literal.
+func (l *loader) checkArgs(s *Step) {
+	if s.Spec.Vars {
+		s.checkVars(l)
+		return
+	}
+	args := s.Spec.New()
+	checked := without(s.Args, s.Spec.Conditions)
+	info, list := step.Decode(checked, args, s.Word, step.Mode{Dynamic: IsDynamic})
+	l.list.Add(list...)
+	if !list.HasErrors() {
+		l.list.Add(step.Validate(args, s.Args, info.Dynamic)...)
+	}
+}
+
+func (s *Step) checkVars(l *loader) {
+	if s.Args.Kind != source.Map {
+		l.errorf(s.Args.Range, "vars", "%s: wanted a mapping of names to values, found %s", s.Word, s.Args.Kind)
+		return
+	}
+	l.vars(s.Args)
+}
+
+// without gives a mapping in which conditions are marked as computed later: the
+// loader compiles them, the decoder must not look at them.
+func without(n *source.Node, keys []string) *source.Node {
+	if n.Kind != source.Map || len(keys) == 0 {
+		return n
+	}
+	out := *n
+	out.Entries = slices.Clone(n.Entries)
+	for i, e := range out.Entries {
+		if slices.Contains(keys, e.Key.Str) {
+			out.Entries[i].Value = &source.Node{Kind: source.String, Str: "{{ }}", Range: e.Value.Range}
+		}
+	}
+	return &out
+}
