@@ -17,8 +17,8 @@ image_packages() {
 
 # Drivers for the initramfs: what it needs to find the disk.
 INITRAMFS_MODULES="virtio_pci virtio_blk virtio_scsi sd_mod"
-# Drivers for the running guest.
-MODULES="virtio_console virtio_net virtio_balloon virtio_mem button evdev acpi_cpufreq ahci ata_piix sr_mod isofs 8021q e1000"
+# Drivers for the running guest. The cloud kernel has no AHCI and no e1000: use virtio, or IDE for a CD drive.
+MODULES="virtio_console virtio_net virtio_balloon virtio_mem button evdev acpi_cpufreq ata_piix sr_mod isofs 8021q"
 
 # copy_modules POOL VERSION ROOT MODULE...: copy modules with all they depend on; prints them in the order of loading.
 copy_modules() {

@@ -3,7 +3,6 @@
 # shellcheck shell=bash
 
 CGROUPS=/sys/fs/cgroup
-CGROUP_V1="cpu cpuacct cpuset memory devices freezer blkio pids"
 # Against the rest of the machine a node with all its guests counts as one task; on a busy machine they would starve.
 CPU_SHARES=${LAB_CPU_SHARES:-8192}
 
@@ -43,9 +42,9 @@ cgroup_make() {
 			;;
 		cpu) echo "$CPU_SHARES" >"$dir/cpu.shares" ;;
 		cgroup) # v2: hand down what the machine gives; in a container that may be nothing
-			for controller in $(cat "$tree/cgroup.controllers"); do
-				echo "+$controller" >"$tree/cgroup.subtree_control"
-			done 2>/dev/null || :
+			xargs -r -n 1 <"$tree/cgroup.controllers" | while read -r controller; do
+				echo "+$controller" >"$tree/cgroup.subtree_control" || :
+			done 2>/dev/null
 			[ ! -f "$dir/cpu.weight" ] || echo 800 >"$dir/cpu.weight"
 			;;
 		esac

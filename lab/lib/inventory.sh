@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 
 inventory_write() { # COUNT
-	local node names= image
+	local node names='' image
 	for node in $(seq 1 "$1"); do names="$names${names:+, }n$node"; done
 	{
 		echo "# Written by lab/lab up; describes the running lab '$LAB_NAME'."

@@ -33,7 +33,7 @@ mount_sys() {
 		# only leaves may hold processes; libvirt makes its groups beside this one
 		mkdir /sys/fs/cgroup/lab
 		echo 0 >/sys/fs/cgroup/lab/cgroup.procs
-		for name in $(cat /sys/fs/cgroup/cgroup.controllers); do
+		xargs -r -n 1 </sys/fs/cgroup/cgroup.controllers | while read -r name; do
 			echo "+$name" >/sys/fs/cgroup/cgroup.subtree_control || :
 		done
 		;;

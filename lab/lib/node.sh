@@ -91,15 +91,17 @@ node_libvirt_config() {
 		migration_address = "0.0.0.0"
 		${LAB_QEMU_CONF:-}
 	EOF
+	# without what makes a new guest wait for its address: spanning tree, and dnsmasq's ping before each offer
 	cat >"$etc/qemu/networks/default.xml" <<-EOF
-		<network>
+		<network xmlns:dnsmasq='http://libvirt.org/schemas/network/dnsmasq/1.0'>
 		  <name>default</name>
 		  <uuid>00000000-dddd-4000-8000-00000000000$node</uuid>
 		  <forward mode='nat'/>
-		  <bridge name='virbr0' stp='on' delay='0'/>
+		  <bridge name='virbr0' stp='off' delay='0'/>
 		  <ip address='192.168.122.1' netmask='255.255.255.0'>
 		    <dhcp><range start='192.168.122.2' end='192.168.122.254'/></dhcp>
 		  </ip>
+		  <dnsmasq:options><dnsmasq:option value='no-ping'/></dnsmasq:options>
 		</network>
 	EOF
 	cat >"$etc/qemu/networks/lan.xml" <<-EOF

@@ -37,12 +37,12 @@ ovs_start() {
 	local database=/run/openvswitch/conf.db
 	mkdir -p /run/openvswitch
 	ovsdb-tool create $database "$OVS/usr/share/openvswitch/vswitch.ovsschema"
-	ovsdb-server $database --remote=punix:/run/openvswitch/db.sock --detach --no-chdir --pidfile=/run/openvswitch/ovsdb-server.pid \
+	ovsdb-server $database --remote=punix:/run/openvswitch/db.sock --detach --monitor --no-chdir --pidfile=/run/openvswitch/ovsdb-server.pid \
 		--log-file=/run/openvswitch/ovsdb-server.log
 	ovs-vsctl --no-wait init
 	# guests leave checksums to the device; with this option the user-space switch fills them in, else TCP would not pass
 	ovs-vsctl --no-wait set Open_vSwitch . other_config:userspace-tso-enable=true
-	ovs-vswitchd unix:/run/openvswitch/db.sock --detach --no-chdir --pidfile=/run/openvswitch/ovs-vswitchd.pid \
+	ovs-vswitchd unix:/run/openvswitch/db.sock --detach --monitor --no-chdir --pidfile=/run/openvswitch/ovs-vswitchd.pid \
 		--log-file=/run/openvswitch/ovs-vswitchd.log
 	ovs-vsctl add-br ovsbr0 -- set bridge ovsbr0 datapath_type=netdev -- add-port ovsbr0 eth1
 	ip link set eth1 up

@@ -14,7 +14,7 @@ switch_start() {
 	ip -n "$SWITCH" link set lan up
 	ip -n "$SWITCH" link set trunk up
 	ip -n "$SWITCH" addr add "$SWITCH_ADDRESS/24" dev lan
-	ip netns exec "$SWITCH" dnsmasq --conf-file=/dev/null --port=0 --no-resolv --no-hosts --user=root \
+	ip netns exec "$SWITCH" dnsmasq --conf-file=/dev/null --port=0 --no-resolv --no-hosts --no-ping --user=root \
 		--interface=lan --bind-interfaces --dhcp-range="$NET.100,$NET.240,10m" --dhcp-authoritative \
 		--dhcp-leasefile="$RUN/leases" --pid-file="$RUN/dnsmasq.pid"
 }
