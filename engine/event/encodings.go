@@ -45,6 +45,7 @@ func quoted(s string) []string {
 		unquote(strconv.Quote(s)), unquote(strconv.QuoteToASCII(s)),
 		html.EscapeString(s),
 		strings.ReplaceAll(once, "/", `\/`),
+		validUTF8(s),
 	}
 	var x strings.Builder
 	if xml.EscapeText(&x, []byte(s)) == nil {
@@ -56,6 +57,10 @@ func quoted(s string) []string {
 		strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "'", "&apos;", `"`, "&quot;").Replace(s))
 	return forms
 }
+
+// validUTF8 replaces each invalid byte, as encoding/json does on the way there
+// and back.
+func validUTF8(s string) string { return string([]rune(s)) }
 
 func jsonString(s string, escapeHTML bool) string {
 	var b []byte

@@ -225,6 +225,7 @@ type Result struct {
 	PendingFields []virt.Pending `json:"pending_fields,omitempty"` // what Pending is about
 	Object        *virt.Ref      `json:"object,omitempty"`         // what the step is about, where there is one
 	Reason        string         `json:"reason,omitempty"`         // why skipped, or why undecided
+	Message       string         `json:"message,omitempty"`        // one line from the step itself
 	Error         *Failure       `json:"error,omitempty"`
 	Output        any            `json:"output,omitempty"` // what it registers, when asked for
 	Elapsed       Seconds        `json:"elapsed,omitempty"`
