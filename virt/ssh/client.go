@@ -12,6 +12,7 @@ package ssh
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"sync"
@@ -140,14 +141,28 @@ func (c *Client) spawn(f func()) bool {
 	return true
 }
 
-// lost prefers the cause of the end to what an operation saw of it.
+// lost prefers the cause of the connection's end to what an operation saw of
+// it, which may be a moment earlier.
 func (c *Client) lost(err error) error {
+	var refused *gossh.OpenChannelError
+	if errors.As(err, &refused) { // an answer: the connection lives
+		return err
+	}
 	select {
 	case <-c.dying:
 		return c.Err()
-	default:
+	case <-time.After(200 * time.Millisecond):
 		return err
 	}
+}
+
+// ended is why ctx has ended: its error, and the cause where that says more.
+func ended(ctx context.Context) error {
+	err, cause := ctx.Err(), context.Cause(ctx)
+	if cause == err {
+		return err
+	}
+	return fmt.Errorf("%w: %w", err, cause)
 }
 
 // await runs f, which must end when the connection does, and gives up on it
@@ -182,7 +197,7 @@ func await[T any](ctx context.Context, c *Client, f func() (T, error), discard f
 		}
 		return r.v, nil
 	case <-ctx.Done():
-		return zero, context.Cause(ctx)
+		return zero, ended(ctx)
 	}
 }
 
@@ -214,7 +229,7 @@ func (c *Client) keepAlive() {
 		default:
 			if missed++; missed >= c.t.KeepAliveCount {
 				c.fail(&UnreachableError{Host: c.t.host, Stage: StageKeepAlive,
-					Err: fmt.Errorf("%d probes, one each %s, were not answered", missed, c.t.KeepAlive)})
+					Err: fmt.Errorf("a probe was not answered within %s", time.Duration(missed)*c.t.KeepAlive)})
 				return
 			}
 		}

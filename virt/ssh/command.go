@@ -20,8 +20,10 @@ type Command struct {
 	// Stdin should be a reader that comes to an end by itself: one that blocks
 	// keeps a goroutine after the command has ended. Nil: empty.
 	Stdin io.Reader
-	Env   map[string]string // added to the login environment
-	Dir   string            // working directory; default: the login directory
+	// Env is added to the login environment. It shows in the node's process
+	// list while the command starts: a secret belongs into Stdin.
+	Env map[string]string
+	Dir string // working directory; default: the login directory
 	// Become runs the command as root by Config.Become. Env and Dir hold for
 	// the command itself, beyond sudo.
 	Become bool
@@ -102,8 +104,16 @@ func (cmd Command) line(become string) (string, error) {
 			return "", errors.New("a command cannot have a NUL byte in its arguments, environment or directory")
 		}
 	}
-	return quoteArgv(argv), nil
+	line := quoteArgv(argv)
+	if len(line) > maxLine {
+		return "", fmt.Errorf("the command line has %d bytes, more than the %d that Linux takes; pass data through Stdin", len(line), maxLine)
+	}
+	return line, nil
 }
+
+// maxLine is Linux's limit for one argument (MAX_ARG_STRLEN, 128 KiB), which
+// the line is for the login shell, less what announceLeader adds.
+const maxLine = 128<<10 - 200
 
 // isName tells a portable environment variable name.
 func isName(s string) bool {

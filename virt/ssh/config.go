@@ -59,7 +59,7 @@ type Config struct {
 	Become string // how Command.Become gets root: "" (it is root already) or "sudo"
 
 	KeepAlive      time.Duration // silence after which a probe is sent; negative: never
-	KeepAliveCount int           // unanswered probes that end the connection
+	KeepAliveCount int           // times KeepAlive without an answer that end the connection
 	ConnectTimeout time.Duration // for TCP and the handshake, each hop; negative: none
 	MaxSessions    int           // commands at a time on the connection
 

@@ -54,7 +54,7 @@ func TestDialUnreachable(t *testing.T) {
 		stage string
 	}{
 		{"nobody listens", gone.Addr(), ssh.StageConnect},
-		{"never answers", quiet, ssh.StageConnect},
+		{"never answers", quiet, ssh.StageHandshake},
 		{"not ssh", talks.Addr(), ssh.StageHandshake},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -122,7 +122,7 @@ func (d *Dialer) share(ctx context.Context, chain []*target) (*jumpRef, error) {
 		case <-j.ready:
 		case <-ctx.Done():
 			go d.release(key, j) // waits for the opener, who has a context of its own
-			return nil, context.Cause(ctx)
+			return nil, ended(ctx)
 		}
 		if j.err == nil && j.client.Err() == nil {
 			return d.ref(key, j), nil
@@ -175,13 +175,21 @@ func jumpKey(chain []*target) string {
 	return b.String()
 }
 
+// errTimeout marks the end of Config.ConnectTimeout, not of the caller's context.
+var errTimeout = errors.New("connect timeout")
+
 // connect opens one connection, through via if that is not nil.
 func connect(ctx context.Context, t *target, via *jumpRef) (*Client, error) {
 	if t.ConnectTimeout > 0 {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, t.ConnectTimeout,
-			&UnreachableError{Host: t.host, Stage: StageConnect, Err: fmt.Errorf("no answer within %s", t.ConnectTimeout)})
+		ctx, cancel = context.WithTimeoutCause(ctx, t.ConnectTimeout, errTimeout)
 		defer cancel()
+	}
+	late := func(stage string) error {
+		if context.Cause(ctx) == errTimeout {
+			return &UnreachableError{Host: t.host, Stage: stage, Err: fmt.Errorf("no answer within %s", t.ConnectTimeout)}
+		}
+		return ended(ctx)
 	}
 	keys, err := newHostKeys(t)
 	if err != nil {
@@ -190,7 +198,7 @@ func connect(ctx context.Context, t *target, via *jumpRef) (*Client, error) {
 	tcp, err := dialTCP(ctx, t, via)
 	if err != nil {
 		if ctx.Err() != nil {
-			return nil, context.Cause(ctx)
+			return nil, late(StageConnect)
 		}
 		return nil, &UnreachableError{Host: t.host, Stage: StageConnect, Err: err}
 	}
@@ -212,7 +220,10 @@ func connect(ctx context.Context, t *target, via *jumpRef) (*Client, error) {
 		if err == nil {
 			sshConn.Close()
 		}
-		return nil, context.Cause(ctx)
+		if keys.ok {
+			return nil, late(StageAuthenticate)
+		}
+		return nil, late(StageHandshake)
 	}
 	if err != nil {
 		return nil, handshakeError(t, keys, login, err)

@@ -61,9 +61,9 @@ func (c *Client) Exec(ctx context.Context, cmd Command) (Result, error) {
 		if c.kill(p, leader, become) {
 			r := result()
 			r.RC = -1
-			return r, context.Cause(ctx)
+			return r, ended(ctx)
 		}
-		return Result{RC: -1, host: c.t.host}, context.Cause(ctx)
+		return Result{RC: -1, host: c.t.host}, ended(ctx)
 	}
 	if err := p.failure(c); err != nil {
 		return result(), err
@@ -101,7 +101,7 @@ func (c *Client) start(ctx context.Context, line string, setup func(*gossh.Sessi
 	select {
 	case c.sessions <- struct{}{}:
 	case <-ctx.Done():
-		return nil, context.Cause(ctx)
+		return nil, ended(ctx)
 	case <-c.dying:
 		return nil, c.Err()
 	}
@@ -179,10 +179,7 @@ func (p *process) failure(c *Client) error {
 	case errors.Is(p.err, io.EOF): // the command did not read all of its stdin
 		return nil
 	case errors.As(p.err, &missing):
-		if cause := c.Err(); cause != nil {
-			return cause
-		}
-		return fmt.Errorf("%s: the session ended without an exit status, it is unknown what the command did", c.t.host)
+		return c.lost(fmt.Errorf("%s: the session ended without an exit status, it is unknown what the command did", c.t.host))
 	}
 	return c.lost(fmt.Errorf("%s: %w", c.t.host, p.err))
 }

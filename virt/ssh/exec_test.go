@@ -50,6 +50,8 @@ func TestExec(t *testing.T) {
 			ssh.Result{Stdout: []byte("12345")}},
 		{"beyond the limit", ssh.Command{Shell: "printf 123456; printf abcdefg >&2", MaxOutput: 5},
 			ssh.Result{Stdout: []byte("12345"), Stderr: []byte("abcde"), Truncated: true}},
+		{"as long as can be", ssh.Command{Argv: []string{"printf", strings.Repeat("x", 128<<10-200-len("printf "))}},
+			ssh.Result{Stdout: bytes.Repeat([]byte("x"), 128<<10-200-len("printf "))}},
 		{"no such program", ssh.Command{Argv: []string{"/no/such"}}, ssh.Result{RC: 127}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -89,6 +91,7 @@ func TestExecRefusesNonsense(t *testing.T) {
 		{Shell: "true", Env: map[string]string{"": "1"}},
 		{Shell: "true", Env: map[string]string{"1A": "1"}},
 		{Shell: "true", Dir: "/\x00"},
+		{Shell: "echo " + strings.Repeat("x", 128<<10)},
 	} {
 		if _, err := c.Exec(testContext(t), cmd); err == nil {
 			t.Errorf("%+v: no error", cmd)

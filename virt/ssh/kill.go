@@ -81,11 +81,12 @@ func (f *leaderFilter) leader() int {
 // the connection did not carry it.
 func (c *Client) kill(p *process, f *leaderFilter, become string) bool {
 	for _, sig := range []gossh.Signal{gossh.SIGTERM, gossh.SIGKILL} {
+		grace := time.After(killGrace)
 		c.signal(p, f, become, sig)
 		select {
 		case <-p.exited:
 			return true
-		case <-time.After(killGrace):
+		case <-grace:
 		}
 	}
 	p.session.Close()

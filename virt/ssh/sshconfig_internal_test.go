@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/kevinburke/ssh_config"
 )
 
 // home makes a home directory with an ssh_config.
@@ -248,5 +250,25 @@ func FuzzParseHop(f *testing.F) {
 		if c.Name == "" || err != nil && !strings.ContainsAny(c.Name, "[]@") {
 			t.Errorf("%q gave %+v, and back %+v, %v", s, c, again, err)
 		}
+	})
+}
+
+// No text makes the reader panic. Include is left out: it opens what the text
+// names.
+func FuzzSSHConfig(f *testing.F) {
+	f.Add(sample)
+	f.Add("Host a b\nPort = 1\nHostName \"%h%%\"")
+	f.Add("Match all\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		if strings.Contains(strings.ToLower(text), "include") {
+			return
+		}
+		match := findMatch([]byte(text), "/nonexistent", "/nonexistent", 0)
+		c, err := ssh_config.DecodeBytes([]byte(text))
+		if match != "" || err != nil {
+			return
+		}
+		target := &target{Config: Config{Name: "node1"}}
+		_ = target.apply(func(k string) []string { v, _ := c.GetAll("node1", k); return v }, "me", "/nonexistent")
 	})
 }

@@ -118,11 +118,16 @@ func (c *Client) diagnose(ctx context.Context, path string, refused *gossh.OpenC
 	return &NoSocketError{Host: c.t.host, Path: path, Reason: reason}
 }
 
+// maxSocketPath is what fits into sockaddr_un, in bytes.
+const maxSocketPath = 107
+
 // clearSocket removes a stale socket at $1, and nothing else.
 const clearSocket = lookSocket + ` | {
 read -r word
 case $word in
-missing) ;;
+missing)
+	d=$(dirname "$p")
+	[ -d "$d" ] && [ -w "$d" ] || { echo "$d is not a directory that $(id -un) may write to" >&2; exit 1; } ;;
 idle) rm -f -- "$p" || exit 1 ;;
 listening) echo "another process listens on it" >&2; exit 1 ;;
 notsocket) echo "it exists and is not a socket" >&2; exit 1 ;;
@@ -134,6 +139,9 @@ esac
 // and hands its connections to Accept. A stale socket at path is removed first,
 // one that a process listens on is an error. Close removes the socket.
 func (c *Client) ListenUnix(ctx context.Context, path string) (net.Listener, error) {
+	if len(path) > maxSocketPath || !strings.HasPrefix(path, "/") {
+		return nil, fmt.Errorf("%s: listen on %s: want an absolute path of at most %d bytes", c.t.host, path, maxSocketPath)
+	}
 	r, err := c.Exec(ctx, Command{Argv: []string{"sh", "-c", clearSocket, "sh", path}})
 	if err == nil {
 		err = r.Err()

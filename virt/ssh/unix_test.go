@@ -255,8 +255,18 @@ func TestListenUnixRefuses(t *testing.T) {
 	if err := os.WriteFile(file, []byte("keep"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := dial(t, sshtest.Start(t, sshtest.Options{}).Config()).ListenUnix(ctx, file); err == nil {
+	open := dial(t, sshtest.Start(t, sshtest.Options{}).Config())
+	if _, err := open.ListenUnix(ctx, file); err == nil {
 		t.Error("a file was taken for a stale socket")
+	}
+	for path, want := range map[string]string{
+		filepath.Join(t.TempDir(), "none", "s"): "may write to",
+		"relative":                              "absolute",
+		"/run/" + strings.Repeat("x", 108):      "at most 107 bytes",
+	} {
+		if _, err := open.ListenUnix(ctx, path); err == nil || !strings.Contains(err.Error(), want) || errors.Is(err, ssh.ErrForwardingRefused) {
+			t.Errorf("%s: got %v, want %q", path, err, want)
+		}
 	}
 	if b, _ := os.ReadFile(file); string(b) != "keep" {
 		t.Error("the file is gone")
