@@ -1,0 +1,282 @@
+package inventory
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/nactl/nactl/engine/diag"
+	"github.com/nactl/nactl/engine/source"
+)
+
+// The directories of variables that stand beside an inventory or a playbook.
+const (
+	groupVarsDir  = "group_vars"
+	targetVarsDir = "target_vars"
+)
+
+// Var is one value that a variable could have on a target.
+type Var struct {
+	Name   string
+	Value  *source.Node
+	Origin diag.Range // of the name, where it is set
+	From   string     // who sets it: "group kvm", "target n1", "group_vars/all"
+}
+
+// Vars are the variables of one target.
+type Vars struct {
+	byName map[string][]Var // the winner last
+}
+
+// Get gives the winner.
+func (v Vars) Get(name string) (Var, bool) {
+	all := v.byName[name]
+	if len(all) == 0 {
+		return Var{}, false
+	}
+	return all[len(all)-1], true
+}
+
+// Explain gives every candidate, the winner last.
+func (v Vars) Explain(name string) []Var { return slices.Clone(v.byName[name]) }
+
+// Names gives the names in order.
+func (v Vars) Names() []string { return slices.Sorted(maps.Keys(v.byName)) }
+
+// Nodes gives the winners by name.
+func (v Vars) Nodes() map[string]*source.Node {
+	out := make(map[string]*source.Node, len(v.byName))
+	for name, all := range v.byName {
+		out[name] = all[len(all)-1].Value
+	}
+	return out
+}
+
+// rank orders layers of one source: an inventory, or one directory of files.
+type rank int
+
+const (
+	rankAll rank = iota
+	rankGroup
+	rankTarget
+)
+
+// layer is one mapping of variables and for whom it is.
+type layer struct {
+	level int // 0 = in the inventory, then one more for each directory
+	rank  rank
+	name  string // of the group or target; unused for all
+	from  string
+	vars  *source.Node
+}
+
+func (inv *Inventory) addLayer(l layer) { inv.layers = append(inv.layers, l) }
+
+// varsOf puts the variables of a target together, from low to high: in the
+// inventory those of all, of its groups (parents before children, else by name)
+// and its own; then the same from each directory of variables.
+func (inv *Inventory) varsOf(e *entity) Vars {
+	out := Vars{byName: map[string][]Var{}}
+	put := func(from string, vars *source.Node) {
+		for _, entry := range vars.Entries {
+			name := entry.Key.Str
+			out.byName[name] = append(out.byName[name], Var{Name: name, Value: entry.Value, Origin: entry.Key.Range, From: from})
+		}
+	}
+	highest := 0
+	for _, l := range inv.layers {
+		highest = max(highest, l.level)
+	}
+	for level := range highest + 1 {
+		each := func(r rank, name string) {
+			for _, l := range inv.layers {
+				if l.level == level && l.rank == r && (r == rankAll || l.name == name) {
+					put(l.from, l.vars)
+				}
+			}
+		}
+		each(rankAll, "")
+		for _, g := range e.groups {
+			if level == 0 {
+				for _, vars := range g.vars {
+					put("group "+g.Name, vars)
+				}
+			}
+			each(rankGroup, g.Name)
+		}
+		if level == 0 && e.vars != nil {
+			put("target "+e.name, e.vars)
+		}
+		each(rankTarget, e.name)
+	}
+	return out
+}
+
+// varsDirs reads the directories of variables beside the files that were read.
+// All of them are one level, whatever file they stand beside.
+func (l *loader) varsDirs() {
+	for _, dir := range l.dirs {
+		l.readVarsDir(l.inv, dir, 1)
+	}
+}
+
+// WithVarsBeside gives the inventory with the variables that stand in group_vars
+// and target_vars of a directory, above all that it has. It is meant for the
+// directory of a playbook; one that was read already changes nothing.
+func (inv *Inventory) WithVarsBeside(dir string, opts Options) (*Inventory, diag.List) {
+	opts.setDefaults()
+	for _, f := range inv.Files {
+		if same(filepath.Dir(f), dir) {
+			return inv, nil
+		}
+	}
+	out := *inv
+	out.layers = slices.Clone(inv.layers)
+	level := 1
+	for _, l := range inv.layers {
+		level = max(level, l.level)
+	}
+	l := &loader{opts: opts, inv: &out}
+	l.readVarsDir(&out, dir, level+1)
+	return &out, l.list
+}
+
+func same(a, b string) bool {
+	infoA, errA := os.Stat(a)
+	infoB, errB := os.Stat(b)
+	return errA == nil && errB == nil && os.SameFile(infoA, infoB)
+}
+
+func (l *loader) readVarsDir(inv *Inventory, dir string, level int) {
+	for _, kind := range []string{groupVarsDir, targetVarsDir} {
+		root := filepath.Join(dir, kind)
+		entries, err := os.ReadDir(root)
+		if err != nil {
+			if !os.IsNotExist(err) {
+				l.list.Errorf(diag.Range{Pos: diag.Pos{File: root}}, "vars", "cannot read the variables: %s", reason(err))
+			}
+			continue
+		}
+		for _, e := range entries {
+			path := filepath.Join(root, e.Name())
+			info, err := os.Stat(path)
+			switch {
+			case err != nil || strings.HasPrefix(e.Name(), "."):
+			case info.IsDir():
+				files, _ := filepath.Glob(filepath.Join(globEscape(path), "*"))
+				for _, file := range files {
+					if isData(filepath.Base(file)) {
+						l.varsFile(inv, kind, e.Name(), file, level)
+					}
+				}
+			case isData(e.Name()):
+				l.varsFile(inv, kind, strings.TrimSuffix(e.Name(), filepath.Ext(e.Name())), path, level)
+			}
+		}
+	}
+}
+
+func globEscape(path string) string {
+	return strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`).Replace(path)
+}
+
+// varsFile reads one file of variables.
+func (l *loader) varsFile(inv *Inventory, kind, name, path string, level int) {
+	at := diag.Range{Pos: diag.Pos{File: path}}
+	lay := layer{level: level, name: name, from: kind + "/" + name}
+	switch {
+	case kind == groupVarsDir && name == "all":
+		lay.rank = rankAll
+	case kind == groupVarsDir:
+		if lay.rank = rankGroup; inv.groups[name] == nil {
+			l.list.Warnf(at, "unknown-group", "there is no group %q%s", name, diag.DidYouMean(name, inv.groupNames()))
+			return
+		}
+	default:
+		if lay.rank = rankTarget; inv.byName[name] == nil {
+			l.list.Warnf(at, "unknown-target", "there is no target %q%s", name, diag.DidYouMean(name, inv.Names()))
+			return
+		}
+	}
+	vars, problems := LoadVars(path, l.opts)
+	l.list.Add(problems...)
+	if vars != nil {
+		lay.vars = vars
+		inv.addLayer(lay)
+	}
+}
+
+// LoadVars reads a file of variables: a mapping, or nothing. One that is
+// encrypted goes through opts.Decrypt, and all its values are secret. The node
+// is nil when the file holds no variables.
+func LoadVars(path string, opts Options) (*source.Node, diag.List) {
+	opts.setDefaults()
+	n, problems := parseVars(path, opts)
+	if len(problems) == 1 && problems[0].Rule == source.RuleEmpty {
+		return nil, nil
+	}
+	if n == nil || problems.HasErrors() {
+		return nil, problems
+	}
+	if n.Kind != source.Map {
+		problems.Errorf(n.Range, "type", "a file of variables must hold a mapping, not %s", n.Kind)
+		return nil, problems
+	}
+	checkSecrets(n, &problems)
+	return n, problems
+}
+
+// The beginnings of files that age has encrypted.
+var encryptedHeads = [][]byte{[]byte("age-encryption.org/v1\n"), []byte("-----BEGIN AGE ENCRYPTED FILE-----")}
+
+func parseVars(path string, opts Options) (*source.Node, diag.List) {
+	head, err := readHead(path)
+	if err != nil || !slices.ContainsFunc(encryptedHeads, func(h []byte) bool { return bytes.HasPrefix(head, h) }) {
+		return opts.Sources.ParseFile(path)
+	}
+	var list diag.List
+	at := diag.Range{Pos: diag.Pos{File: path}}
+	if opts.Decrypt == nil {
+		list.Errorf(at, "encrypted", "the file is encrypted, and no key was given")
+		return nil, list
+	}
+	text, err := os.ReadFile(path)
+	if err == nil {
+		text, err = opts.Decrypt(path, text)
+	}
+	if err != nil {
+		list.Errorf(at, "encrypted", "cannot decrypt the file: %s", oneLine(err))
+		return nil, list
+	}
+	// Not through Sources: an excerpt would show what is secret.
+	n, list := source.Parse(path, text)
+	for i, d := range list {
+		if d.Rule != source.RuleEmpty { // a message may quote the text
+			list[i].Summary = fmt.Sprintf("the decrypted text is not right here (%s); see nactl vault edit", d.Rule)
+		}
+	}
+	if n != nil {
+		n = n.WithSecret()
+	}
+	return n, list
+}
+
+// readHead gives the first bytes of a regular file.
+func readHead(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil || !info.Mode().IsRegular() {
+		return nil, err
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	head := make([]byte, 64)
+	n, _ := f.Read(head)
+	return head[:n], nil
+}
