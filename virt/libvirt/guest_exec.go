@@ -104,8 +104,8 @@ func (s execStatus) result() (*virt.CommandResult, error) {
 	return r, nil
 }
 
-// start is the request guest-exec.
-type start struct {
+// execRequest is the request guest-exec.
+type execRequest struct {
 	Path    string   `json:"path"`
 	Arg     []string `json:"arg,omitempty"`
 	Env     []string `json:"env,omitempty"`
@@ -170,7 +170,7 @@ func isNoShell(err error) bool {
 }
 
 // start has the agent start a process.
-func (a *agent) start(ctx context.Context, s start) (pid int, err error) {
+func (a *agent) start(ctx context.Context, s execRequest) (pid int, err error) {
 	var r struct {
 		PID int `json:"pid"`
 	}
@@ -251,7 +251,7 @@ func (a *agent) abandon(ctx context.Context, pid int, c virt.Command, timeout ti
 		found += "; its last words: " + last
 	}
 	e := &virt.Error{Kind: virt.ErrTimeout, Object: a.vm, Found: found,
-		Summary: fmt.Sprintf("the command did not end within %s", timeout), Wanted: describe(c),
+		Summary: fmt.Sprintf("the command did not end within %s", timeout), Wanted: describeCommand(c),
 		Hint: "give it a longer timeout, or let it run as a service in the guest"}
 	if stopped {
 		e.Kind, e.Summary, e.Hint = cause, "the command was interrupted", ""
@@ -265,7 +265,7 @@ const killScript = `kill -s "$1" -- "-$2" 2>/dev/null || kill -s "$1" "$2"`
 // kill ends a process, first politely, and gives its status.
 func (a *agent) kill(ctx context.Context, pid int) (status execStatus, err error) {
 	for _, signal := range []string{"TERM", "KILL"} {
-		_, err = a.start(ctx, start{Path: "/bin/sh", Arg: []string{"-c", killScript, "nactl", signal, fmt.Sprint(pid)}})
+		_, err = a.start(ctx, execRequest{Path: "/bin/sh", Arg: []string{"-c", killScript, "nactl", signal, fmt.Sprint(pid)}})
 		if err != nil {
 			return status, err
 		}
@@ -289,9 +289,9 @@ func lastLines(r *virt.CommandResult) string {
 	return text
 }
 
-// describe names a command in an error, without what may be secret: arguments
+// describeCommand names a command in an error, without what may be secret: arguments
 // are shown, the environment and the input are not.
-func describe(c virt.Command) string {
+func describeCommand(c virt.Command) string {
 	text := c.Shell
 	if text == "" {
 		text = strings.Join(c.Argv, " ")
@@ -307,7 +307,7 @@ var envName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 // wrap makes the request that runs a command under guest_exec.sh, or says why
 // the command cannot be run.
-func (a *agent) wrap(c virt.Command, token string) (start, error) {
+func (a *agent) wrap(c virt.Command, token string) (execRequest, error) {
 	invalid := func(format string, args ...any) error {
 		return &virt.Error{Kind: virt.ErrInvalid, Object: a.vm, Summary: fmt.Sprintf("the command "+format, args...)}
 	}
@@ -317,39 +317,39 @@ func (a *agent) wrap(c virt.Command, token string) (start, error) {
 	}
 	switch {
 	case (len(c.Argv) == 0) == (c.Shell == ""):
-		return start{}, invalid("has to be either a list of arguments or a line for the shell")
+		return execRequest{}, invalid("has to be either a list of arguments or a line for the shell")
 	case argv[0] == "":
-		return start{}, invalid("has an empty name")
+		return execRequest{}, invalid("has an empty name")
 	case c.Dir != "" && !strings.HasPrefix(c.Dir, "/"):
-		return start{}, invalid("is to run in %q, which is not an absolute path", c.Dir)
+		return execRequest{}, invalid("is to run in %q, which is not an absolute path", c.Dir)
 	case len(c.Stdin) > maxStdin:
-		return start{}, &virt.Error{Kind: virt.ErrInvalid, Object: a.vm, Summary: "the command's standard input is too long for the guest agent",
+		return execRequest{}, &virt.Error{Kind: virt.ErrInvalid, Object: a.vm, Summary: "the command's standard input is too long for the guest agent",
 			Wanted: "at most " + virt.FormatSize(maxStdin), Found: virt.FormatSize(int64(len(c.Stdin))),
 			Hint: "write it with guest_file and have the command read that"}
 	}
 	var export strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(c.Env)) {
 		if !envName.MatchString(name) {
-			return start{}, invalid("has %q in env, which is no name of an environment variable", name)
+			return execRequest{}, invalid("has %q in env, which is no name of an environment variable", name)
 		}
 		if strings.ContainsRune(c.Env[name], 0) {
-			return start{}, invalid("has a NUL byte in env's %s", name)
+			return execRequest{}, invalid("has a NUL byte in env's %s", name)
 		}
 		fmt.Fprintf(&export, "export %s=%s\n", name, ssh.Quote(c.Env[name]))
 	}
 	for _, s := range append(slices.Clone(argv), c.Dir) {
 		if !utf8.ValidString(s) || strings.ContainsRune(s, 0) {
-			return start{}, invalid("has an argument that the agent cannot carry (not UTF-8, or with a NUL byte): %q", s)
+			return execRequest{}, invalid("has an argument that the agent cannot carry (not UTF-8, or with a NUL byte): %q", s)
 		}
 	}
 	lines := strings.Count(export.String(), "\n")
 	arg := append([]string{"-c", execWrapper, "nactl", fmt.Sprint(lines), c.Dir, token}, argv...)
-	return start{Path: "/bin/sh", Arg: arg, Input: []byte(export.String() + c.Stdin), Capture: true}, nil
+	return execRequest{Path: "/bin/sh", Arg: arg, Input: []byte(export.String() + c.Stdin), Capture: true}, nil
 }
 
 // bare makes the request that runs a command without a shell.
-func bare(c virt.Command) start {
-	s := start{Path: c.Argv[0], Arg: c.Argv[1:], Input: []byte(c.Stdin), Capture: true}
+func bare(c virt.Command) execRequest {
+	s := execRequest{Path: c.Argv[0], Arg: c.Argv[1:], Input: []byte(c.Stdin), Capture: true}
 	for _, name := range slices.Sorted(maps.Keys(c.Env)) {
 		s.Env = append(s.Env, name+"="+c.Env[name])
 	}
@@ -394,7 +394,7 @@ func (a *agent) fetchRest(ctx context.Context, r *virt.CommandResult, token stri
 	if dir == "" {
 		return nil
 	}
-	pid, err := a.start(ctx, start{Path: "/bin/sh", Arg: []string{"-c", `rm -rf -- "$1"`, "nactl", dir}})
+	pid, err := a.start(ctx, execRequest{Path: "/bin/sh", Arg: []string{"-c", `rm -rf -- "$1"`, "nactl", dir}})
 	if err == nil {
 		_, err = a.await(ctx, pid, time.Now().Add(agentTimeout))
 	}

@@ -219,7 +219,7 @@ func parseAttributes(s string) attributes {
 // An error that isRefusal knows says that the guest has no shell or no
 // guest-exec; a script that fails is no error.
 func (a *agent) script(ctx context.Context, text string, args ...string) (*virt.CommandResult, error) {
-	pid, err := a.start(ctx, start{Path: "/bin/sh", Arg: append([]string{"-c", text, "nactl"}, args...), Capture: true})
+	pid, err := a.start(ctx, execRequest{Path: "/bin/sh", Arg: append([]string{"-c", text, "nactl"}, args...), Capture: true})
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,127 @@
+//go:build cgo
+
+package libvirt
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"sync"
+)
+
+// relay lets libvirt on one node talk to libvirt on another without either
+// trusting the other: a socket on the source, forwarded through our connections
+// to both. Only control traffic passes it; memory and disks go from node to node.
+//
+// The relay owns its goroutines: close ends them all, and removes the socket.
+type relay struct {
+	to       *Node
+	path     string // of the socket on the source
+	listener net.Listener
+	cancel   context.CancelFunc
+	wg       sync.WaitGroup
+
+	mu       sync.Mutex
+	accepted bool  // the source has dialled
+	err      error // why a connection of the source's could not be relayed
+}
+
+// relayDir is where libvirt's own sockets are: what confines the daemon
+// (AppArmor, SELinux) lets it connect there.
+const relayDir = "/run/libvirt"
+
+// openRelay makes the socket on the source. It fails where the source is not
+// reached over ssh, or its sshd does not listen for us; both can be told by
+// nothing having happened.
+func openRelay(ctx context.Context, from, to *Node) (*relay, error) {
+	client, err := from.sshClient(ctx)
+	if err != nil {
+		return nil, err
+	}
+	path := fmt.Sprintf("%s/nactl-%s.sock", relayDir, newToken())
+	listener, err := client.ListenUnix(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	r := &relay{to: to, path: path, listener: listener, cancel: cancel}
+	r.wg.Go(func() { r.serve(ctx) })
+	return r, nil
+}
+
+// uri is the destination as libvirt on the source dials it.
+func (r *relay) uri() string {
+	return fmt.Sprintf("%s+unix://%s?%s", r.to.addr.driver, r.to.addr.path, url.Values{"socket": {r.path}}.Encode())
+}
+
+// serve relays each connection that the source makes.
+func (r *relay) serve(ctx context.Context) {
+	for {
+		near, err := r.listener.Accept()
+		if err != nil {
+			if ctx.Err() == nil {
+				r.fail(err)
+			}
+			return
+		}
+		r.mu.Lock()
+		r.accepted = true
+		r.mu.Unlock()
+		r.wg.Go(func() {
+			defer near.Close()
+			far, err := r.to.dialDaemon(ctx)
+			if err != nil {
+				r.fail(fmt.Errorf("reach libvirt on %s: %w", r.to.cfg.Name, err))
+				return
+			}
+			defer far.Close()
+			join(ctx, near, far)
+		})
+	}
+}
+
+// join copies both ways until either side ends, or ctx does.
+func join(ctx context.Context, a, b net.Conn) {
+	over := func() { a.Close(); b.Close() }
+	defer context.AfterFunc(ctx, over)()
+	var wg sync.WaitGroup
+	wg.Go(func() { _, _ = io.Copy(a, b); over() }) // an error is an end, too
+	wg.Go(func() { _, _ = io.Copy(b, a); over() })
+	wg.Wait()
+}
+
+func (r *relay) fail(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.err == nil {
+		r.err = err
+	}
+}
+
+// used tells whether libvirt on the source has dialled the socket.
+func (r *relay) used() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.accepted
+}
+
+// why gives the reason why relaying failed; nil when it did not.
+func (r *relay) why() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.err
+}
+
+// close ends all that is relayed and removes the socket from the source.
+func (r *relay) close() error {
+	r.cancel()
+	err := r.listener.Close()
+	r.wg.Wait()
+	if errors.Is(err, net.ErrClosed) {
+		return nil
+	}
+	return err
+}
