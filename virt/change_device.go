@@ -2,13 +2,16 @@ package virt
 
 // DiskSpec is a disk that is wanted.
 type DiskSpec struct {
-	Name       string `json:"name"`
-	Size       int64  `json:"size,omitempty"`    // bytes; 0 = the image's
-	Boot       bool   `json:"boot,omitempty"`    // the image's own disk
-	Storage    string `json:"storage,omitempty"` // empty = the image's, else the platform's default
-	Volume     string `json:"volume,omitempty"`  // an existing volume to attach as it is; empty = one is made
-	Format     string `json:"format,omitempty"`
-	Sparse     bool   `json:"sparse"`
+	Name    string `json:"name"`
+	Size    int64  `json:"size,omitempty"`    // bytes; 0 = the image's
+	Boot    bool   `json:"boot,omitempty"`    // the image's own disk
+	Storage string `json:"storage,omitempty"` // empty = the image's, else the platform's default
+	Volume  string `json:"volume,omitempty"`  // an existing volume to attach as it is; empty = one is made
+	Format  string `json:"format,omitempty"`
+	Sparse  bool   `json:"sparse"`
+	// Backed lays the disk over the image instead of copying it: it is there at
+	// once, and needs the image for as long as it lives. Nodes only.
+	Backed     bool   `json:"backed,omitempty"`
 	Bus        string `json:"bus,omitempty"`
 	Target     string `json:"target,omitempty"`
 	Serial     string `json:"serial,omitempty"`
