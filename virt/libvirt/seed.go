@@ -255,7 +255,7 @@ while [ ! -b "$d" ] && [ $i -lt 30 ]; do sleep 1; i=$((i + 1)); done
 [ "$(head -c 1048576 "$d" | tr -d '\0' | head -c 1 | wc -c)" -eq 0 ] || exit 0
 blkid -p "$d" >/dev/null 2>&1
 [ $? -eq 2 ] || exit 0
-exec "mkfs.$2" -q "$d"`
+exec "mkfs.$2" "$d"`
 
 // seedMounts gives the boot commands and fstab lines of the disks with a mount
 // point. The commands run before cloud-init mounts anything.
