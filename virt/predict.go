@@ -16,6 +16,9 @@ type Rules struct {
 	LiveMemory func(vm *VM, want Memory) string
 	// Created fills in what the platform gives a new VM by itself.
 	Created func(c CreateVM, vm *VM)
+	// Overlay merges a playbook's own XML into a VM's definition. nil means that the
+	// platform has no such thing.
+	Overlay func(vm *VM, overlay string) (merged string, changed bool, err error)
 	// Refuse gives the reason why the platform never makes this change to this
 	// object; nil when it does.
 	Refuse func(before Object, c Change) error
@@ -61,7 +64,7 @@ func (r Rules) Predict(before Object, c Change) (Object, Outcome, error) {
 	case SetMemory:
 		err = r.setMemory(vm, after, c, &d)
 	case SetVM:
-		setVM(vm, after, c, &d)
+		err = r.setVM(vm, after, c, &d)
 	case Start:
 		d.state(after, Running)
 	case Shutdown:
@@ -357,7 +360,7 @@ func (r Rules) setMemory(vm, after *VM, c SetMemory, d *diff) error {
 	return nil
 }
 
-func setVM(vm, after *VM, c SetVM, d *diff) {
+func (r Rules) setVM(vm, after *VM, c SetVM, d *diff) error {
 	str := func(path string, o Opt[string], field *string) {
 		if v, ok := o.Get(); ok {
 			d.set(path, *field, v, "")
@@ -385,6 +388,28 @@ func setVM(vm, after *VM, c SetVM, d *diff) {
 		}
 		after.Metadata[k] = c.Metadata[k]
 	}
+	overlay, ok := c.LibvirtXML.Get()
+	if !ok {
+		return nil
+	}
+	if r.Overlay == nil {
+		return &Error{Kind: ErrUnsupported, Object: vm.Ref(), Summary: "has no domain XML: its platform is not libvirt",
+			Hint: "leave the libvirt section out for this target"}
+	}
+	merged, changed, err := r.Overlay(vm, overlay)
+	if err == nil && changed {
+		d.set("libvirt", nil, overlay, configured(vm))
+		after.Native = merged
+	}
+	return err
+}
+
+// configured is the note of what a running VM takes over at its next start.
+func configured(vm *VM) string {
+	if vm.State.IsLive() {
+		return "configured; in force " + afterRestart
+	}
+	return ""
 }
 
 func migrate(vm, after *VM, c Migrate, d *diff) error {

@@ -84,6 +84,10 @@ func (n *Node) Supports(c virt.Change) error {
 
 // Predict says what a change would do by libvirt's rules.
 func (n *Node) Predict(before virt.Object, c virt.Change) (virt.Object, virt.Outcome, error) {
+	if net, ok := c.(virt.CreateNetwork); ok && len(net.Hosts) == 0 {
+		net.Hosts = []string{n.cfg.Name}
+		c = net
+	}
 	return n.rules.Predict(before, c)
 }
 

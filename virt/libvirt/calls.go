@@ -4,7 +4,6 @@ package libvirt
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -114,16 +113,10 @@ func lookUp(c *lv.Connect, vm string, fn func(c *lv.Connect, d *lv.Domain) error
 
 // aboutVM makes an error about the node one about a VM.
 func aboutVM(err error, vm string) error {
-	var e *virt.Error
-	if !errors.As(err, &e) || e.Object.Kind != virt.KindHost || errors.Is(err, virt.ErrUnreachable) || errors.Is(err, virt.ErrAuth) {
-		return err
+	if isCode(err, lv.ERR_NO_DOMAIN) {
+		return noVM(vm)
 	}
-	if errors.Is(e.Kind, virt.ErrNotFound) && isCode(e.Err, lv.ERR_NO_DOMAIN) {
-		return virt.NotFound(virt.VMRef(vm), "make it with create_vm, or check its name")
-	}
-	about := *e
-	about.Object = virt.VMRef(vm)
-	return &about
+	return about(err, virt.VMRef(vm))
 }
 
 func (n *Node) mapError(op string, err error) error { return mapError(op, hostRef(n.cfg.Name), err) }
