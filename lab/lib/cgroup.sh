@@ -21,7 +21,7 @@ cgroup_mode() {
 cgroup_dirs() {
 	local tree
 	for tree in $CGROUPS $CGROUPS/*; do
-		[ ! -f "$tree/cgroup.procs" ] || [ "${tree##*/}" = systemd ] || echo "$tree/$PREFIX-$1"
+		[ ! -f "$tree/cgroup.procs" ] || [ "${tree##*/}" = systemd ] || echo "$tree/$PREFIX-n$1"
 	done | case $(cgroup_mode) in
 	v2) head -n 1 ;;
 	v1) cat ;;
