@@ -26,13 +26,20 @@ type change struct {
 	outcome *Outcome // nil while it is in flight
 }
 
+// detail says how much of the changes is shown.
+type detail struct {
+	all     bool // also what changed nothing, and nactl's own book-keeping
+	outputs bool // what actions gave
+	diff    bool
+}
+
 // rows describes the changes of one result, those to one object together.
-func rows(changes []change, o Options) []row {
+func rows(changes []change, d detail) []row {
 	var out []row
 	var order []virt.Ref
 	byObject := map[virt.Ref][]change{}
 	for _, c := range changes {
-		if c.outcome == nil || !c.outcome.Changed && o.Verbose < 2 || isHousekeeping(c) && o.Verbose < 2 {
+		if c.outcome == nil || !d.all && (!c.outcome.Changed || isHousekeeping(c)) {
 			continue
 		}
 		k := c.intent.Object.Key()
@@ -42,7 +49,7 @@ func rows(changes []change, o Options) []row {
 		byObject[k] = append(byObject[k], c)
 	}
 	for _, k := range order {
-		out = append(out, objectRows(k, byObject[k], o)...)
+		out = append(out, objectRows(k, byObject[k], d)...)
 	}
 	return out
 }
@@ -50,12 +57,12 @@ func rows(changes []change, o Options) []row {
 // isHousekeeping tells whether a change only serves nactl's own book-keeping.
 func isHousekeeping(c change) bool { return c.intent.Kind == "finish_vm" }
 
-func objectRows(ref virt.Ref, changes []change, o Options) []row {
+func objectRows(ref virt.Ref, changes []change, d detail) []row {
 	var out []row
 	first := changes[0]
 	if sign(first.intent) == "+" {
 		r := row{sign: "+", detail: first.outcome.describe(made(*first.outcome))}
-		if o.Diff {
+		if d.diff {
 			r.more = differences(*first.outcome, "+")
 		}
 		// A start right after the making is part of the making.
@@ -66,7 +73,7 @@ func objectRows(ref virt.Ref, changes []change, o Options) []row {
 		out, changes = append(out, r), changes[1:]
 	}
 	for _, c := range changes {
-		out = append(out, changeRows(c, o)...)
+		out = append(out, changeRows(c, d)...)
 	}
 	// The object stands once, at its first line.
 	if len(out) > 0 {
@@ -88,7 +95,7 @@ func (o Outcome) describe(fallback string) string {
 	return fallback
 }
 
-func changeRows(c change, o Options) []row {
+func changeRows(c change, d detail) []row {
 	out := *c.outcome
 	s := sign(c.intent)
 	var list []row
@@ -99,7 +106,7 @@ func changeRows(c change, o Options) []row {
 		list = []row{{sign: s, detail: acted(c.intent, out)}}
 	case s == "-":
 		r := row{sign: s, detail: out.describe("")}
-		if o.Diff {
+		if d.diff {
 			r.more = differences(out, "-")
 		}
 		list = []row{r}
@@ -108,7 +115,7 @@ func changeRows(c change, o Options) []row {
 	default:
 		for _, f := range out.Fields {
 			r := row{sign: s, detail: edit(f)}
-			if o.Diff && isText(f) {
+			if d.diff && isText(f) {
 				r.more = unified(f)
 			}
 			list = append(list, r)
@@ -125,7 +132,7 @@ func changeRows(c change, o Options) []row {
 			list = append(list, row{sign: "!", detail: waits(p)})
 		}
 	}
-	if o.Verbose >= 1 {
+	if d.outputs {
 		list[len(list)-1].more = append(list[len(list)-1].more, output(out.Result)...)
 	}
 	return list
@@ -171,8 +178,7 @@ func differences(o Outcome, s string) []string {
 func unified(f virt.FieldChange) []string {
 	a, _ := f.Before.(string)
 	b, _ := f.After.(string)
-	d := diff.Diff("before", []byte(a), "after", []byte(b))
-	all := lines(string(d))
+	all := lines(string(diff.Diff("before", []byte(a), "after", []byte(b))))
 	if len(all) > 0 {
 		all = all[1:]
 	}
@@ -193,6 +199,7 @@ func output(v any) []string {
 	for _, k := range slices.Sorted(maps.Keys(m)) {
 		s, isText := m[k].(string)
 		switch {
+		case isText && s == "":
 		case isText && strings.Contains(strings.TrimRight(s, "\n"), "\n"):
 			out = append(out, oneLine(k)+":")
 			for _, l := range lines(s) {

@@ -47,6 +47,15 @@ func (m *Mask) value(v reflect.Value) reflect.Value {
 			out.Index(i).Set(m.value(v.Index(i)))
 		}
 		return out
+	case reflect.Map:
+		if v.IsNil() {
+			return v
+		}
+		out := reflect.MakeMapWithSize(v.Type(), v.Len())
+		for k, x := range v.Seq2() {
+			out.SetMapIndex(m.value(k), m.value(x))
+		}
+		return out
 	case reflect.Interface:
 		if v.IsNil() {
 			return v

@@ -45,9 +45,10 @@ func (t *Terminal) result(b *strings.Builder, r Result) {
 
 // resultRows gives the lines of a result; there is always one.
 func (t *Terminal) resultRows(r Result, a *activity) []row {
-	list := rows(a.changes, t.o)
-	if t.quiet {
-		list = nil
+	var list []row
+	if !t.quiet {
+		// What a step registers holds what its actions gave.
+		list = rows(a.changes, detail{all: t.o.Verbose >= 2, outputs: t.o.Verbose >= 1 && r.Output == nil, diff: t.o.Diff})
 	}
 	if r.Error != nil {
 		list = append([]row{t.failed(r, a)}, list...)

@@ -304,6 +304,9 @@ func (t *Terminal) mark(s *stepState) string {
 	if s.Handler {
 		return "[handler]"
 	}
+	if s.Total == 0 {
+		return "[·]"
+	}
 	total := fmt.Sprint(s.Total)
 	return fmt.Sprintf("[%*d/%s]", len(total), s.Index, total)
 }

@@ -30,6 +30,7 @@ type program struct {
 	roots    map[string]root // every top-level name that was looked up
 	slots    []slot
 	volatile bool
+	isChain  bool // the whole is one chain
 	result   resultType
 	code     *vm.Program
 	problem  *problem
@@ -92,7 +93,7 @@ func compile(text string, s *Scope, opts Options) (p *program) {
 	}
 	w := &rewriter{program: p, slots: map[string]int{}}
 	w.findGuards(tree.Node)
-	_, isChain := chainOf(tree.Node)
+	_, p.isChain = chainOf(tree.Node)
 	w.rewrite(&tree.Node, nil, false)
 	if w.problem != nil {
 		p.problem = w.problem
@@ -104,7 +105,7 @@ func compile(text string, s *Scope, opts Options) (p *program) {
 		return p
 	}
 	var whole *Type
-	if isChain {
+	if p.isChain {
 		whole = p.slots[0].typ
 	}
 	p.result = resultOf(tree.Node, &cfg.NtCache, whole)
@@ -201,13 +202,17 @@ func precheck(text string) *problem {
 	return nil
 }
 
+// goTypes are the checker's words for types, and the language's.
+var goTypes = strings.NewReplacer("map[string]interface {}", "map", "map[string]any", "map", "[]interface {}", "list", "[]any", "list",
+	"interface {}", "any", "float64", "float", " (type ", " (wanted: ")
+
 // typeProblem gives the checker's findings in nactl's words.
 func (p *program) typeProblem(err error) *problem {
 	var fe *file.Error
 	if !errors.As(err, &fe) {
 		return &problem{rule: "expression", width: 1, summary: strings.TrimSpace(err.Error())}
 	}
-	out := &problem{rule: "expression-type", from: fe.From, width: 1, summary: strings.TrimSpace(fe.Message)}
+	out := &problem{rule: "expression-type", from: fe.From, width: 1, summary: strings.TrimSpace(goTypes.Replace(fe.Message))}
 	if name, ok := strings.CutPrefix(out.summary, "unknown field "); ok {
 		names := map[string]bool{}
 		for _, s := range p.slots {

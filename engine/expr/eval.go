@@ -58,6 +58,37 @@ func (p *program) eval(ctx context.Context, values Values) (outcome, *problem) {
 	return out, nil
 }
 
+// evalChain is eval for an expression that is a chain and nothing else. Nothing
+// is computed from the value, so the markers inside it stay where they are: a
+// list of results in which one address is unknown is still a list.
+func (p *program) evalChain(ctx context.Context, values Values) (outcome, *problem) {
+	s := &p.slots[0]
+	out := outcome{run: newRun(ctx, p, p.opts)}
+	v, why := follow(values, s.path, &out.taint)
+	if why == nil {
+		v = peel(v, &out.taint)
+	}
+	switch {
+	case out.taint.unknown:
+		return out, nil
+	case why != nil && s.need == required:
+		return outcome{}, p.runProblem(&absentError{slot: s, why: why}, out.taint)
+	case why != nil:
+		v = nil
+	}
+	v, ok := conform(unwrap(v, &taint{keep: true}), s.typ)
+	if !ok {
+		return outcome{}, s.mismatch(v)
+	}
+	out.value = v
+	return out, nil
+}
+
+func (s *slot) mismatch(v any) *problem {
+	return &problem{rule: "expression-type", from: s.from[0], width: 1,
+		summary: fmt.Sprintf("%s should be %s but is %s", s.path, s.typ, article(v))}
+}
+
 // fill resolves one chain.
 func (s *slot) fill(values Values, env map[string]any, r *run, i int, t *taint) *problem {
 	var mine taint
@@ -90,8 +121,7 @@ func (s *slot) fill(values Values, env map[string]any, r *run, i int, t *taint) 
 	}
 	v, ok := conform(v, s.typ)
 	if !ok {
-		return &problem{rule: "expression-type", from: s.from[0], width: 1,
-			summary: fmt.Sprintf("%s should be %s but is %s", s.path, s.typ, article(v))}
+		return s.mismatch(v)
 	}
 	env[s.present] = true
 	env[s.value] = v

@@ -17,7 +17,14 @@ import (
 
 // toNode makes a node of an evaluated value. All nodes stand at the place of
 // the expression. Map keys are sorted, for an evaluated map has no order.
+// Markers that evalChain left in the value become what they mark.
 func (r *run) toNode(v any, at diag.Range, secret bool) (*source.Node, error) {
+	switch x := v.(type) {
+	case Unknown:
+		return unknownNode(at, secret), nil
+	case Secret:
+		return r.toNode(x.value, at, true)
+	}
 	n := &source.Node{Range: at, Secret: secret}
 	switch x := plain(v).(type) {
 	case nil:

@@ -32,7 +32,8 @@ func TestTaint(t *testing.T) {
 		"{{ facts.token == \"x\" }}":                "secret",
 		"{{ facts.mixed.open }}":                    "",
 		"{{ facts.mixed.pass }}":                    "secret",
-		"{{ facts.mixed }}":                         "secret",
+		"{{ facts.mixed }}":                         "", // see TestChainKeepsMarkers
+		"{{ facts.mixed ?? 1 }}":                    "secret",
 		"{{ len(facts.mixed) }}":                    "secret",
 		"{{ facts[name] ?? 1 }}":                    "unknown secret", // a dynamic index reads its root
 		"{{ map([facts], .os) }}":                   "unknown secret",
@@ -68,6 +69,35 @@ func TestSecretReachesEveryNode(t *testing.T) {
 	pass := n.Items[0].Entries[1].Value
 	if pass.Str != "hunter2" || !pass.Secret || !n.Items[0].Secret || !n.Items[0].Entries[0].Value.Secret {
 		t.Errorf("some node is not flagged: %+v", pass)
+	}
+}
+
+// A chain alone is handed on as it is: only the members concerned are marked.
+func TestChainKeepsMarkers(t *testing.T) {
+	values := testValues()
+	values["facts"] = map[string]any{"os": "debian", "ips": []any{"10.0.0.1", Unknown{}},
+		"all": NewSecret(map[string]any{"x": 1}), "m": map[string]any{"pass": NewSecret("hunter2"), "user": "u"}}
+	n, err := evaluate(t, "{{ facts }}", values)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n.Secret || n.Kind != source.Map {
+		t.Errorf("the whole: %+v", n)
+	}
+	if all := n.Get("all"); !all.Secret || !all.Get("x").Secret {
+		t.Errorf("all: %+v", all)
+	}
+	if ips := n.Get("ips"); ips.Items[0].Str != "10.0.0.1" || ips.Items[1].Kind != source.Unknown {
+		t.Errorf("ips: %+v", ips)
+	}
+	if m := n.Get("m"); m.Secret || !m.Get("pass").Secret || m.Get("user").Secret || m.Get("pass").Str != "hunter2" {
+		t.Errorf("m: %+v", m)
+	}
+	if n, err := evaluate(t, "{{ facts.all }}", values); err != nil || !n.Secret || !n.Get("x").Secret {
+		t.Errorf("a secret map: %+v %v", n, err)
+	}
+	if n, err := evaluate(t, "{{ facts.all.x }}", values); err != nil || !n.Secret {
+		t.Errorf("a member of a secret map: %+v %v", n, err)
 	}
 }
 

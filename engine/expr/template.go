@@ -142,8 +142,9 @@ func placedChains(p *program, n *source.Node, offset int) []Chain {
 // Eval gives the tree with the expressions' values in their places. A string
 // that is one expression becomes a node of the value's kind; in a longer string
 // values become text. A value that is not known yet gives a node of kind
-// Unknown, and what was made of a secret is flagged Secret. All failures are
-// collected: the error carries a diag.List.
+// Unknown, and what was made of a secret is flagged Secret; an expression that
+// is a chain alone keeps both to the members that they are about. All failures
+// are collected: the error carries a diag.List.
 func (t *Template) Eval(ctx context.Context, values Values) (*source.Node, error) {
 	var list diag.List
 	n := t.eval(ctx, values, &list)
@@ -181,7 +182,11 @@ func (t *Template) eval(ctx context.Context, values Values, list *diag.List) *so
 
 func (t *Template) evalValue(ctx context.Context, values Values, list *diag.List) *source.Node {
 	p := t.parts[0]
-	out, prob := p.program.eval(ctx, values)
+	eval := p.program.eval
+	if p.program.isChain {
+		eval = p.program.evalChain
+	}
+	out, prob := eval(ctx, values)
 	if prob != nil {
 		list.Add(prob.at(t.node, p.offset))
 		return nil

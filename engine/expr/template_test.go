@@ -134,7 +134,7 @@ func TestTemplateMistakes(t *testing.T) {
 		{`x: "{{ name.|first| }}"`, "name is a string and has no members", ""},
 		{`x: "{{ name[|0] }}"`, "name is a string and has no members", "name[0:1]"},
 		{`x: "a {{ |uper(name) }}"`, `unknown function uper, did you mean "upper"?`, ""},
-		{`x: "{{ upper(|n) }}"`, "cannot use int as argument (type string) to call upper", ""},
+		{`x: "{{ upper(|n) }}"`, "cannot use int as argument (wanted: string) to call upper", ""},
 		{`x: "{{ name |+ n }}"`, "mismatched types string and int", "string(x)"},
 		{`x: "{{ |lenght }}"`, "unknown name lenght", ""},
 		{`x: "{{ |upper }}"`, "unknown name upper", "upper is a function"},

@@ -106,7 +106,10 @@ func bare(n *source.Node) any {
 }
 
 // taint is what a value turned out to hold when it was unwrapped.
-type taint struct{ unknown, secret bool }
+type taint struct {
+	unknown, secret bool
+	keep            bool // leave the markers below the value where they are
+}
 
 // unwrap gives v without Secret wrappers at any depth and in the few types that
 // the evaluator knows. What needs no change is shared, not copied.
@@ -115,9 +118,15 @@ func unwrap(v any, t *taint) any {
 	case nil, bool, int, float64, string:
 		return v
 	case Unknown:
+		if t.keep {
+			return x
+		}
 		t.unknown = true
 		return nil
 	case Secret:
+		if t.keep {
+			return NewSecret(unwrap(x.value, t))
+		}
 		t.secret = true
 		return unwrap(x.value, t)
 	case *source.Node:

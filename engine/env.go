@@ -1,0 +1,147 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nactl/nactl/engine/event"
+	"github.com/nactl/nactl/modules/step"
+	"github.com/nactl/nactl/virt"
+	"github.com/nactl/nactl/virt/dryrun"
+)
+
+// env makes what a step can reach, for one item. In a plan the platform and the
+// controller are dry runs, nothing waits and nobody is asked.
+func (r *runner) env(ctx context.Context, sc *scope, rec *recorder) (*step.Env, error) {
+	t := sc.target
+	env := &step.Env{
+		Target: step.Target{Name: t.Name, Kind: t.Kind, Groups: t.Groups},
+		Files:  r.world.Files(sc.play.file),
+		Run:    r.opts.RunID,
+		Image:  func(name string) (virt.ImageSource, error) { return r.world.Image(t.Name, name) },
+		Warn: func(text string) {
+			r.sink.Emit(event.Warning{At: rec.at, Text: text, Position: position(sc.step.Range)})
+		},
+		Message: func(text string) { r.sink.Emit(event.Message{At: rec.at, Text: text}) },
+		Pending: rec.notePending,
+	}
+	var local virt.Applier = r.world.Local
+	if rec.predicted {
+		local = dryrun.Applier{Inner: r.world.Local}
+		env.Wait, env.Sleep, env.Ask = lookOnce, noSleep, askNobody
+	} else {
+		env.Wait = func(ctx context.Context, w step.Waiting) error { return r.wait(ctx, env, rec, w) }
+		env.Sleep, env.Ask = sleep, r.ask
+	}
+	env.Local = controller{Local: r.world.Local, rec: rec, to: local}
+	if sc.step.Spec.Controller {
+		return env, nil
+	}
+	p, err := t.connect(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case r.opts.Check: // the steps of a plan see what those before them would do
+		rec.Platform = t.overlay
+	case rec.predicted:
+		rec.Platform = dryrun.New(dryrun.Tripwire(p))
+	default:
+		rec.Platform = p
+	}
+	env.Platform = rec
+	return env, nil
+}
+
+// controller lets the recorder tell of changes to the controller, too.
+type controller struct {
+	step.Local
+	rec *recorder
+	to  virt.Applier
+}
+
+// Apply makes a change on the controller and tells of it.
+func (c controller) Apply(ctx context.Context, change virt.Change) (virt.Outcome, error) {
+	return c.rec.apply(ctx, c.to, change)
+}
+
+// defaultInterval is the time between two looks at what a step waits for.
+const defaultInterval = time.Second
+
+// wait looks again and again, woken by the platform's events.
+func (r *runner) wait(ctx context.Context, env *step.Env, rec *recorder, w step.Waiting) error {
+	start := time.Now()
+	ctx, cancel := context.WithTimeout(ctx, w.Timeout)
+	defer cancel()
+	interval := w.Interval
+	if interval == 0 {
+		interval = defaultInterval
+	}
+	var signals <-chan struct{}
+	if w.VM != "" && env.Platform != nil {
+		signals = env.Platform.Watch(ctx, w.VM)
+	}
+	last := ""
+	for {
+		done, missing, err := w.Look(ctx)
+		if done {
+			return nil
+		}
+		if err != nil && !(errors.Is(err, context.DeadlineExceeded) && ctx.Err() != nil) {
+			return err
+		}
+		if missing != last && missing != "" {
+			last = missing
+			r.sink.Emit(event.NewProgress(rec.at, virt.Progress{What: "waiting for " + w.What + ": " + missing}))
+		}
+		timer := time.NewTimer(interval)
+		select {
+		case <-signals:
+			timer.Stop()
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			if context.Cause(ctx) != context.DeadlineExceeded {
+				return context.Cause(ctx)
+			}
+			return &virt.Error{
+				Kind: virt.ErrTimeout, Object: virt.VMRef(w.VM), Summary: fmt.Sprintf("waited %s for %s", time.Since(start).Round(time.Second), w.What),
+				Found: last, Hint: "give it more time with timeout, or look into the guest's console",
+			}
+		}
+	}
+}
+
+// lookOnce is waiting in a plan: what is not there now is decided at run time.
+func lookOnce(ctx context.Context, w step.Waiting) error {
+	done, missing, err := w.Look(ctx)
+	if done || err != nil {
+		return err
+	}
+	return &virt.Error{Kind: virt.ErrUndecided, Object: virt.VMRef(w.VM), Summary: "would wait for " + w.What + ": " + missing}
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func noSleep(context.Context, time.Duration) error { return nil }
+
+func askNobody(context.Context, string) (string, bool, error) { return "", true, nil }
+
+func (r *runner) ask(ctx context.Context, prompt string) (string, bool, error) {
+	if r.world.Ask == nil {
+		return "", false, nil
+	}
+	answer, err := r.world.Ask(ctx, prompt)
+	return answer, true, err
+}

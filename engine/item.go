@@ -1,0 +1,193 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nactl/nactl/engine/diag"
+	"github.com/nactl/nactl/engine/event"
+	"github.com/nactl/nactl/engine/expr"
+	"github.com/nactl/nactl/engine/playbook"
+	"github.com/nactl/nactl/engine/source"
+	"github.com/nactl/nactl/virt"
+)
+
+// onTarget runs a step on one target: once, or for each item of its loop.
+func (r *runner) onTarget(ctx context.Context, p *play, s *playbook.Step, t *target) {
+	sc := r.scope(p, t, s)
+	at := event.At{Step: s.ID, Target: t.Name}
+	if s.Loop == nil {
+		res, value := r.item(ctx, sc, at)
+		r.ended(t, s, res, value)
+		return
+	}
+	start := time.Now()
+	items, reason, err := r.items(ctx, sc)
+	switch {
+	case err != nil:
+		res := event.Result{At: at, Elapsed: event.Seconds(time.Since(start))}
+		r.ended(t, s, failure(s, res, err), registered(&res, nil))
+	case reason != "":
+		res := event.Result{At: at, Status: event.Undecided, Reason: reason, Predicted: true}
+		r.ended(t, s, res, expr.Unknown{})
+	default:
+		r.loop(ctx, sc, at, items, start)
+	}
+}
+
+// items evaluates a loop. reason is set when only the run will show its items.
+func (r *runner) items(ctx context.Context, sc *scope) (items []*source.Node, reason string, err error) {
+	n, err := sc.eval(ctx, sc.step.Compiled.Loop)
+	switch {
+	case err != nil:
+		return nil, "", err
+	case n.Kind == source.Unknown:
+		return nil, "its loop is known only afterwards", nil
+	case n.Kind != source.List:
+		return nil, "", diag.Diagnostic{Range: sc.step.Loop.Range, Summary: fmt.Sprintf("loop: wanted a list, found %s", n.Kind)}
+	}
+	return n.Items, "", nil
+}
+
+// loop runs the items, side by side as far as the step allows, and sums them up.
+func (r *runner) loop(ctx context.Context, sc *scope, at event.At, items []*source.Node, start time.Time) {
+	s, t := sc.step, sc.target
+	results := make([]event.Result, len(items))
+	values := make([]any, len(items))
+	each(s.Parallel, len(items), func(i int) {
+		mine := sc.with(map[string]any{
+			s.LoopVar: expr.FromNode(items[i]),
+			"loop": map[string]any{
+				"index": i + 1, "index0": i, "first": i == 0, "last": i == len(items)-1, "length": len(items),
+			},
+		})
+		where := at
+		where.Item = &event.Item{Index: i, Total: len(items), Label: label(ctx, mine, items[i])}
+		if ctx.Err() != nil {
+			results[i] = failure(s, event.Result{At: where}, context.Cause(ctx))
+			return
+		}
+		results[i], values[i] = r.item(ctx, mine, where)
+		if m, ok := values[i].(map[string]any); ok {
+			m["item"] = expr.FromNode(items[i])
+		}
+		r.tally(results[i])
+		r.sink.Emit(results[i])
+	})
+	sum := summary(at, results)
+	sum.Elapsed = event.Seconds(time.Since(start))
+	value := registered(&sum, nil)
+	for i, v := range values {
+		if v == nil {
+			values[i] = registered(&results[i], nil)
+		}
+	}
+	value["results"] = values
+	r.ended(t, s, sum, value)
+}
+
+// label gives a loop item in short.
+func label(ctx context.Context, sc *scope, item *source.Node) string {
+	if t := sc.step.Compiled.LoopLabel; t != nil {
+		if n, err := sc.eval(ctx, t); err == nil {
+			item = n
+		}
+	}
+	if item.ContainsSecret() {
+		return event.Masked
+	}
+	for _, key := range []string{"name", "vm", "id"} {
+		if v := item.Get(key); v != nil {
+			return fmt.Sprint(v.Any())
+		}
+	}
+	switch item.Kind {
+	case source.Map, source.List:
+		b, err := json.Marshal(item.Any())
+		if err != nil {
+			return ""
+		}
+		return shorten(string(b), 60)
+	default:
+		return shorten(fmt.Sprint(item.Any()), 60)
+	}
+}
+
+func shorten(s string, n int) string {
+	if r := []rune(s); len(r) > n {
+		return string(r[:n-1]) + "…"
+	}
+	return s
+}
+
+// summary makes one result of a loop's items: the worst of them counts.
+func summary(at event.At, results []event.Result) event.Result {
+	rank := []event.Status{event.Unreachable, event.Failed, event.Undecided, event.Changed, event.Ignored, event.OK, event.Skipped}
+	sum := event.Result{At: at, Items: len(results), Status: event.Skipped, Reason: "the loop is empty"}
+	best := len(rank)
+	for _, res := range results {
+		sum.Predicted = sum.Predicted || res.Predicted
+		sum.Pending = sum.Pending || res.Pending
+		for i, status := range rank {
+			if status == res.Status && i < best {
+				best, sum.Status, sum.Reason, sum.Error = i, status, res.Reason, res.Error
+			}
+		}
+	}
+	if sum.Status == event.Changed {
+		sum.WouldRun = true
+		for _, res := range results {
+			if res.Status == event.Changed && !res.WouldRun {
+				sum.WouldRun = false
+			}
+		}
+	}
+	return sum
+}
+
+// ended tells the result of a step on a target, counts it, and leaves what the
+// step registers.
+func (r *runner) ended(t *target, s *playbook.Step, res event.Result, value any) {
+	if s.Register != "" {
+		t.put(s.Register, value)
+	}
+	t.count(res)
+	r.tally(res)
+	r.sink.Emit(res)
+}
+
+// failure fills in a result that did not end well.
+func failure(s *playbook.Step, res event.Result, err error) event.Result {
+	res.Error = event.NewFailure(err)
+	res.Error.At = where(s, err)
+	switch {
+	case errors.Is(err, virt.ErrUnreachable), errors.Is(err, virt.ErrAuth):
+		res.Status = event.Unreachable
+	case s.IgnoreErrors:
+		res.Status = event.Ignored
+	default:
+		res.Status = event.Failed
+	}
+	return res
+}
+
+// where gives the place in the playbook that an error is about: that of the
+// expression, where it was one, else that of the step.
+func where(s *playbook.Step, err error) event.Position {
+	var f *diag.Failure
+	if errors.As(err, &f) && len(f.List) > 0 {
+		return position(f.List[0].Range)
+	}
+	var d diag.Diagnostic
+	if errors.As(err, &d) && d.Range.IsValid() {
+		return position(d.Range)
+	}
+	return position(s.Range)
+}
+
+func position(r diag.Range) event.Position {
+	return event.Position{File: r.File, Line: r.Line, Column: r.Column}
+}

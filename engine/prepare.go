@@ -1,0 +1,186 @@
+package engine
+
+import (
+	"context"
+	"maps"
+	"slices"
+
+	"github.com/nactl/nactl/engine/diag"
+	"github.com/nactl/nactl/engine/expr"
+	"github.com/nactl/nactl/engine/playbook"
+	"github.com/nactl/nactl/engine/source"
+	"github.com/nactl/nactl/modules/step"
+)
+
+// Prepared is what a run will do: every play with its targets, all checked.
+type Prepared struct {
+	plays   []*play
+	steps   int
+	targets []Target // of all plays, each once, in the inventory's order
+	files   []string
+}
+
+type play struct {
+	*playbook.Play
+	file    string
+	targets []Target
+	steps   []*playbook.Step // those that the tags leave
+	inherit map[*source.Node]*expr.Template
+}
+
+// Prepare loads and checks playbooks against a world. Nothing is opened. With
+// errors among the diagnostics there is nothing to run.
+func Prepare(ctx context.Context, files []string, sources *source.Sources, steps *step.Registry, w *World, o Options) (*Prepared, diag.List) {
+	var list diag.List
+	out := &Prepared{files: files}
+	for _, file := range files {
+		pb, found := playbook.Load(file, sources, steps)
+		list.Add(found...)
+		if pb == nil {
+			continue
+		}
+		for _, p := range pb.Plays {
+			prepared, found := preparePlay(ctx, file, p, w, o)
+			list.Add(found...)
+			out.plays = append(out.plays, prepared)
+			out.steps += len(prepared.steps)
+			for _, t := range prepared.targets {
+				if !slices.ContainsFunc(out.targets, func(x Target) bool { return x.Name == t.Name }) {
+					out.targets = append(out.targets, t)
+				}
+			}
+		}
+	}
+	list.Sort()
+	return out, list
+}
+
+func preparePlay(ctx context.Context, file string, p *playbook.Play, w *World, o Options) (*play, diag.List) {
+	out := &play{Play: p, file: file, inherit: map[*source.Node]*expr.Template{}}
+	var list diag.List
+	if p.Targets != nil {
+		pattern, found := evalTargets(ctx, p, w, o)
+		list.Add(found...)
+		if pattern != nil {
+			out.targets, found = w.Select(pattern)
+			list.Add(found...)
+		}
+	}
+	world := playbook.World{Vars: map[string]map[string]*source.Node{}, Extra: o.Extra, Options: expr.Options{Host: w.Host}}
+	for _, t := range out.targets {
+		world.Vars[t.Name] = t.Vars
+	}
+	world.Groups = slices.Sorted(maps.Keys(w.Groups))
+	for _, t := range w.All {
+		world.AllTargets = append(world.AllTargets, t.Name)
+	}
+	// Without targets every variable of the inventory would be unknown: one mistake
+	// is enough.
+	if len(out.targets) > 0 || p.Targets == nil {
+		list.Add(p.Compile(world)...)
+		list.Add(out.inventoryVars(world)...)
+	}
+	for _, s := range p.Steps {
+		if selected(s, p, o) {
+			out.steps = append(out.steps, s)
+		}
+	}
+	return out, list
+}
+
+// evalTargets gives the pattern of a play, whose text may hold expressions over
+// -e and the play's own variables.
+func evalTargets(ctx context.Context, p *playbook.Play, w *World, o Options) (*source.Node, diag.List) {
+	names, values := map[string]expr.Field{}, expr.Values{}
+	for _, v := range p.Vars {
+		if !hasExpression(v.Value) {
+			names[v.Name], values[v.Name] = expr.Field{Type: playbook.TypeOf(v.Value)}, expr.FromNode(v.Value)
+		}
+	}
+	for name, n := range o.Extra {
+		names[name], values[name] = expr.Field{Type: playbook.TypeOf(n)}, expr.FromNode(n)
+	}
+	t, list := expr.CompileNode(p.Targets, expr.NewScope(names, expr.Options{Host: w.Host}))
+	if list.HasErrors() {
+		return nil, list
+	}
+	n, err := t.Eval(ctx, values)
+	return n, diag.FromError(err, p.Targets.Range)
+}
+
+func hasExpression(n *source.Node) bool {
+	if n == nil {
+		return false
+	}
+	if playbook.IsDynamic(n) {
+		return true
+	}
+	for _, i := range n.Items {
+		if hasExpression(i) {
+			return true
+		}
+	}
+	for _, e := range n.Entries {
+		if hasExpression(e.Value) {
+			return true
+		}
+	}
+	return false
+}
+
+// inventoryVars compiles the inventory's variables that hold expressions. They
+// may read whatever their target has when they are read.
+func (p *play) inventoryVars(w playbook.World) diag.List {
+	names := map[string]expr.Field{}
+	for _, name := range []string{"target", "vars", "groups", "targets", "run"} {
+		names[name] = expr.Field{Type: expr.AnyType}
+	}
+	for _, t := range p.targets {
+		for name := range t.Vars {
+			names[name] = expr.Field{Type: expr.AnyType}
+		}
+	}
+	for _, v := range p.Vars {
+		names[v.Name] = expr.Field{Type: expr.AnyType}
+	}
+	for name := range w.Extra {
+		names[name] = expr.Field{Type: expr.AnyType}
+	}
+	scope := expr.NewScope(names, w.Options)
+	var list diag.List
+	for _, t := range p.targets {
+		for _, name := range slices.Sorted(maps.Keys(t.Vars)) {
+			n := t.Vars[name]
+			if p.inherit[n] == nil && hasExpression(n) {
+				compiled, found := expr.CompileNode(n, scope)
+				list.Add(found...)
+				p.inherit[n] = compiled
+			}
+		}
+	}
+	return list
+}
+
+// selected tells whether the tags leave a step. As in Ansible, a step tagged
+// always runs unless it is skipped by that name, one tagged never only when asked
+// for.
+func selected(s *playbook.Step, p *playbook.Play, o Options) bool {
+	tags := append(slices.Clone(p.Tags), s.Tags...)
+	has := func(any []string) bool {
+		return slices.ContainsFunc(any, func(t string) bool { return t == "all" || slices.Contains(tags, t) })
+	}
+	if has(slices.DeleteFunc(slices.Clone(o.SkipTags), func(t string) bool { return t == "all" })) {
+		return false
+	}
+	named := slices.ContainsFunc(o.Tags, func(t string) bool { return slices.Contains(tags, t) })
+	if slices.Contains(tags, "never") && !named {
+		return false
+	}
+	return len(o.Tags) == 0 || slices.Contains(tags, "always") || has(o.Tags)
+}
+
+// Targets gives the targets of all plays.
+func (p *Prepared) Targets() []Target { return p.targets }
+
+// Steps gives the number of steps of all plays.
+func (p *Prepared) Steps() int { return p.steps }

@@ -1,0 +1,203 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/nactl/nactl/engine/event"
+	"github.com/nactl/nactl/engine/playbook"
+)
+
+// ErrInterrupted and ErrTerminated are the causes of a cancelled context that end
+// a run with the exit codes of a signal.
+var (
+	ErrInterrupted = errors.New("interrupted")
+	ErrTerminated  = errors.New("terminated")
+)
+
+// runner is one run.
+type runner struct {
+	world   *World
+	opts    Options
+	sink    event.Sink
+	targets map[string]*target
+	start   time.Time
+
+	mu     sync.Mutex
+	totals event.PlanTotals
+	index  int // of the step, over the whole run
+	steps  int
+}
+
+// Run plays what was prepared and gives the exit code. Everything else is told as
+// events. A cancelled context stops the run: changes in flight are aborted
+// politely, nothing new is started.
+func Run(ctx context.Context, p *Prepared, w *World, o Options) int {
+	r := &runner{world: w, opts: o, sink: o.Sink, targets: map[string]*target{}, start: time.Now(), steps: p.steps}
+	if r.opts.Forks <= 0 {
+		r.opts.Forks = DefaultForks
+	}
+	started := event.RunStarted{Playbooks: p.files, Inventory: o.Inventory, Steps: p.steps, Check: o.Check, User: o.User, Version: o.Version}
+	for _, t := range p.targets {
+		r.targets[t.Name] = newTarget(t)
+		started.Targets = append(started.Targets, event.Target{Name: t.Name, Kind: t.Kind})
+	}
+	r.sink.Emit(started)
+	for i, pl := range p.plays {
+		if ctx.Err() != nil {
+			break
+		}
+		r.play(ctx, pl, i+1, len(p.plays))
+	}
+	return r.end(ctx, p)
+}
+
+// end tells the recap and gives the exit code.
+func (r *runner) end(ctx context.Context, p *Prepared) int {
+	recap := event.Recap{Elapsed: event.Seconds(time.Since(r.start))}
+	for _, t := range p.targets {
+		state := r.targets[t.Name]
+		state.recap.Calls = state.calls()
+		recap.Targets = append(recap.Targets, state.recap)
+	}
+	if r.opts.Check {
+		totals := r.totals
+		recap.Plan = &totals
+	}
+	r.sink.Emit(recap)
+	code, status := exitCode(ctx, recap)
+	r.sink.Emit(event.RunEnded{ExitCode: code, Status: status, Elapsed: recap.Elapsed})
+	return code
+}
+
+// exitCode sums a run up: an interruption outranks a failed step, which outranks
+// an unreachable target.
+func exitCode(ctx context.Context, recap event.Recap) (code int, status string) {
+	switch cause := context.Cause(ctx); {
+	case errors.Is(cause, ErrTerminated):
+		return ExitTerminated, "interrupted"
+	case ctx.Err() != nil:
+		return ExitInterrupted, "interrupted"
+	}
+	for _, t := range recap.Targets {
+		switch {
+		case t.Failed > 0:
+			return ExitFailed, "failed"
+		case t.Unreachable > 0:
+			code, status = ExitUnreachable, "unreachable"
+		}
+	}
+	if code != 0 {
+		return code, status
+	}
+	return ExitOK, "ok"
+}
+
+// play runs the steps of one play, each on all of its targets before the next.
+func (r *runner) play(ctx context.Context, p *play, index, total int) {
+	e := event.PlayStarted{Play: p.ID, Name: p.Name, Index: index, Total: total, Position: position(p.Range)}
+	for _, t := range p.targets {
+		e.Targets = append(e.Targets, t.Name)
+	}
+	r.sink.Emit(e)
+	if p.Timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, p.Timeout, errPlayTimeout)
+		defer cancel()
+	}
+	for _, s := range p.steps {
+		r.index++
+		alive := r.alive(p)
+		if ctx.Err() != nil || len(alive) == 0 {
+			continue
+		}
+		r.step(ctx, p, s, alive)
+	}
+}
+
+var errPlayTimeout = errors.New("the play's timeout is over")
+
+func (r *runner) alive(p *play) []*target {
+	var out []*target
+	for _, t := range p.targets {
+		if state := r.targets[t.Name]; !state.isLost() {
+			out = append(out, state)
+		}
+	}
+	return out
+}
+
+// step runs one step on targets side by side.
+func (r *runner) step(ctx context.Context, p *play, s *playbook.Step, targets []*target) {
+	start := time.Now()
+	e := event.StepStarted{Step: s.ID, Play: p.ID, Name: r.title(ctx, p, s, targets[0]), Word: s.Word, Index: r.index, Total: r.steps, Position: position(s.Range)}
+	var names []string
+	for _, t := range targets {
+		names = append(names, t.Name)
+	}
+	e.Targets = names
+	r.sink.Emit(e)
+	forks := r.opts.Forks
+	if p.Forks > 0 {
+		forks = min(forks, p.Forks)
+	}
+	each(forks, len(targets), func(i int) {
+		r.onTarget(ctx, p, s, targets[i])
+	})
+	r.sink.Emit(event.StepEnded{Step: s.ID, Targets: names, Elapsed: event.Seconds(time.Since(start))})
+}
+
+// title gives the step's name as it reads on its first target; where it cannot
+// be evaluated yet, as it is written.
+func (r *runner) title(ctx context.Context, p *play, s *playbook.Step, t *target) string {
+	if s.Compiled.Name == nil || s.Compiled.Name.IsStatic() {
+		return s.Name
+	}
+	n, err := r.scope(p, t, s).eval(ctx, s.Compiled.Name)
+	if err != nil || n.ContainsUnknown() {
+		return s.Name
+	}
+	return n.Str
+}
+
+// each calls fn for 0 to n-1, at most limit at a time, and waits for all.
+func each(limit, n int, fn func(int)) {
+	slots := make(chan struct{}, max(limit, 1))
+	var wg sync.WaitGroup
+	for i := range n {
+		slots <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			fn(i)
+		})
+	}
+	wg.Wait()
+}
+
+// hide makes a secret known to the writer of events.
+func (r *runner) hide(secret string) {
+	if r.opts.Mask == nil {
+		return
+	}
+	if err := r.opts.Mask.Add(secret); err != nil {
+		r.sink.Emit(event.Warning{Text: err.Error()})
+	}
+}
+
+func (r *runner) tally(res event.Result) {
+	if !res.Predicted || res.Items > 0 {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case res.Status == event.Undecided:
+		r.totals.Undecided++
+	case res.Status == event.Changed && res.WouldRun:
+		r.totals.Run++
+	case res.Status == event.Changed:
+		r.totals.Change++
+	}
+}

@@ -1,0 +1,308 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/nactl/nactl/engine/expr"
+	"github.com/nactl/nactl/engine/playbook"
+	"github.com/nactl/nactl/engine/source"
+)
+
+// scope answers for the variables of one target at one point of a play. Values
+// are made when they are read, so a variable may be built from what a step
+// registered. It belongs to one goroutine.
+type scope struct {
+	run    *runner
+	play   *play
+	target *target
+	step   *playbook.Step // nil outside of steps
+	locals map[string]any // item, loop, the step's own result
+	memo   map[string]any
+	busy   map[string]bool
+}
+
+func (r *runner) scope(p *play, t *target, s *playbook.Step) *scope {
+	return &scope{run: r, play: p, target: t, step: s, locals: map[string]any{}, memo: map[string]any{}, busy: map[string]bool{}}
+}
+
+// with gives a scope that knows further names, for one item of a loop.
+func (s *scope) with(locals map[string]any) *scope {
+	c := s.run.scope(s.play, s.target, s.step)
+	maps.Copy(c.locals, s.locals)
+	maps.Copy(c.locals, locals)
+	return c
+}
+
+// values gives what these chains read.
+func (s *scope) values(ctx context.Context, chains []expr.Chain) (expr.Values, error) {
+	out := expr.Values{}
+	for _, c := range chains {
+		root := c.Root()
+		switch root {
+		case "vars":
+			if err := s.add(ctx, out, "vars", s.member(c), func(name string) (any, bool, error) { return s.lookup(ctx, name) }, s.names); err != nil {
+				return nil, err
+			}
+		case "targets":
+			if err := s.add(ctx, out, "targets", s.member(c), func(name string) (any, bool, error) { return s.run.others(ctx, s.play, name) }, s.run.targetNames); err != nil {
+				return nil, err
+			}
+		default:
+			v, ok, err := s.lookup(ctx, root)
+			if err != nil {
+				return nil, err
+			}
+			if ok {
+				out[root] = v
+			}
+		}
+	}
+	return out, nil
+}
+
+// member gives the name that a chain reads of a map, or "" when it reads all.
+func (s *scope) member(c expr.Chain) string {
+	if len(c.Path) > 1 {
+		return c.Path[1]
+	}
+	return ""
+}
+
+// add puts one member of a map into the values, or all of them.
+func (s *scope) add(_ context.Context, out expr.Values, root, member string, get func(string) (any, bool, error), all func() []string) error {
+	names := []string{member}
+	if member == "" {
+		names = all()
+	}
+	m, _ := out[root].(map[string]any)
+	if m == nil {
+		m = map[string]any{}
+	}
+	for _, name := range names {
+		v, ok, err := get(name)
+		if err != nil {
+			return err
+		}
+		if ok {
+			m[name] = v
+		}
+	}
+	out[root] = m
+	return nil
+}
+
+// lookup gives a variable by the order of precedence: the highest that has it
+// wins.
+func (s *scope) lookup(ctx context.Context, name string) (any, bool, error) {
+	if v, ok := s.locals[name]; ok {
+		return v, true, nil
+	}
+	if v, ok := s.builtin(name); ok {
+		return v, true, nil
+	}
+	if v, ok := s.memo[name]; ok {
+		return v, true, nil
+	}
+	if s.busy[name] {
+		return nil, false, fmt.Errorf("variable %q needs itself", name)
+	}
+	s.busy[name] = true
+	defer delete(s.busy, name)
+	v, ok, err := s.find(ctx, name)
+	if err == nil && ok {
+		s.memo[name] = v
+	}
+	return v, ok, err
+}
+
+func (s *scope) find(ctx context.Context, name string) (any, bool, error) {
+	if n, ok := s.run.opts.Extra[name]; ok {
+		return s.value(ctx, nil, n)
+	}
+	if v, ok := s.target.get(name); ok {
+		return v, true, nil
+	}
+	if s.step != nil {
+		if v, ok := findVar(s.step.Vars, name); ok {
+			return s.value(ctx, v.Template, v.Value)
+		}
+	}
+	if v, ok := findVar(s.play.Vars, name); ok {
+		return s.value(ctx, v.Template, v.Value)
+	}
+	if n, ok := s.target.Vars[name]; ok {
+		return s.value(ctx, s.play.inherit[n], n)
+	}
+	return nil, false, nil
+}
+
+// findVar gives the last variable of that name, which is the one that counts.
+func findVar(vars []playbook.Var, name string) (playbook.Var, bool) {
+	for _, v := range slices.Backward(vars) {
+		if v.Name == name {
+			return v, true
+		}
+	}
+	return playbook.Var{}, false
+}
+
+// value evaluates a variable, and resolves the secrets in it.
+func (s *scope) value(ctx context.Context, t *expr.Template, n *source.Node) (any, bool, error) {
+	if t != nil && !t.IsStatic() {
+		values, err := s.values(ctx, t.Names())
+		if err != nil {
+			return nil, false, err
+		}
+		if n, err = t.Eval(ctx, values); err != nil {
+			return nil, false, err
+		}
+	}
+	v, err := s.run.reveal(ctx, n)
+	return v, err == nil, err
+}
+
+// reveal gives the value of a node, with every {secret: …} in it replaced by what
+// it stands for.
+func (r *runner) reveal(ctx context.Context, n *source.Node) (any, error) {
+	switch {
+	case n == nil:
+		return nil, nil
+	case n.Kind == source.Map && len(n.Entries) == 1 && n.Entries[0].Key.Str == "secret":
+		text, err := r.world.Secret(ctx, n)
+		if err != nil {
+			return nil, err
+		}
+		r.hide(text)
+		return expr.NewSecret(text), nil
+	case n.Kind == source.Map:
+		out := make(map[string]any, len(n.Entries))
+		for _, e := range n.Entries {
+			v, err := r.reveal(ctx, e.Value)
+			if err != nil {
+				return nil, err
+			}
+			out[e.Key.Str] = v
+		}
+		return out, nil
+	case n.Kind == source.List:
+		out := make([]any, len(n.Items))
+		for i, item := range n.Items {
+			v, err := r.reveal(ctx, item)
+			if err != nil {
+				return nil, err
+			}
+			out[i] = v
+		}
+		return out, nil
+	default:
+		return expr.FromNode(n), nil
+	}
+}
+
+// builtin gives what is always there.
+func (s *scope) builtin(name string) (any, bool) {
+	switch name {
+	case "target":
+		return map[string]any{"name": s.target.Name, "kind": s.target.Kind, "groups": texts(s.target.Groups)}, true
+	case "run":
+		return map[string]any{"id": s.run.opts.RunID, "check": s.run.opts.Check, "user": s.run.opts.User}, true
+	case "groups":
+		out := map[string]any{}
+		for g, members := range s.run.world.Groups {
+			out[g] = texts(members)
+		}
+		return out, true
+	default:
+		return nil, false
+	}
+}
+
+func texts(list []string) []any {
+	out := make([]any, len(list))
+	for i, s := range list {
+		out[i] = s
+	}
+	return out
+}
+
+// names lists the variables that the scope has.
+func (s *scope) names() []string {
+	all := map[string]bool{}
+	for name := range s.run.opts.Extra {
+		all[name] = true
+	}
+	for name := range s.target.Vars {
+		all[name] = true
+	}
+	for _, v := range s.play.Vars {
+		all[v.Name] = true
+	}
+	if s.step != nil {
+		for _, v := range s.step.Vars {
+			all[v.Name] = true
+		}
+	}
+	for _, name := range s.target.set() {
+		all[name] = true
+	}
+	return slices.Sorted(maps.Keys(all))
+}
+
+// others gives all variables of another target, for targets.NAME.
+func (r *runner) others(ctx context.Context, p *play, name string) (any, bool, error) {
+	t := r.targets[name]
+	if t == nil {
+		i := slices.IndexFunc(r.world.All, func(t Target) bool { return t.Name == name })
+		if i < 0 {
+			return nil, false, nil
+		}
+		t = newTarget(r.world.All[i])
+	}
+	s := r.scope(p, t, nil)
+	out := map[string]any{}
+	for _, v := range s.names() {
+		value, ok, err := s.lookup(ctx, v)
+		if err != nil {
+			return nil, false, err
+		}
+		if ok {
+			out[v] = value
+		}
+	}
+	return out, true, nil
+}
+
+func (r *runner) targetNames() []string {
+	var names []string
+	for _, t := range r.world.All {
+		names = append(names, t.Name)
+	}
+	return names
+}
+
+// eval evaluates a template with what it reads.
+func (s *scope) eval(ctx context.Context, t *expr.Template) (*source.Node, error) {
+	if t.IsStatic() {
+		return t.Node(), nil
+	}
+	values, err := s.values(ctx, t.Names())
+	if err != nil {
+		return nil, err
+	}
+	return t.Eval(ctx, values)
+}
+
+// holds evaluates a condition; a nil one holds.
+func (s *scope) holds(ctx context.Context, c *expr.Condition) (value, unknown bool, err error) {
+	if c == nil {
+		return true, false, nil
+	}
+	values, err := s.values(ctx, c.Names())
+	if err != nil {
+		return false, false, err
+	}
+	return c.Eval(ctx, values)
+}

@@ -1,0 +1,85 @@
+package engine
+
+import (
+	"context"
+	"time"
+
+	"github.com/nactl/nactl/engine/diag"
+	"github.com/nactl/nactl/engine/event"
+	"github.com/nactl/nactl/engine/expr"
+	"github.com/nactl/nactl/engine/source"
+	"github.com/nactl/nactl/modules/step"
+	"github.com/nactl/nactl/virt"
+)
+
+// Target is one target of a run, as the inventory describes it.
+type Target struct {
+	Name   string
+	Kind   string // engine, node, cluster
+	Groups []string
+	Vars   map[string]*source.Node
+}
+
+// World is what a run needs from outside. All functions are safe for concurrent
+// use.
+type World struct {
+	// Select gives the targets that a pattern names, or a list of patterns.
+	Select func(pattern *source.Node) ([]Target, diag.List)
+	// All are all targets of the inventory, and Groups their groups' members.
+	All    []Target
+	Groups map[string][]string
+	// Image finds what the inventory calls an image, for one target.
+	Image func(target, name string) (virt.ImageSource, error)
+	// Open gives the platform of a target. It is asked once for each, and the
+	// runner closes none of them.
+	Open func(ctx context.Context, target string) (virt.Platform, error)
+	// Secret gives the value that a {secret: …} mapping stands for.
+	Secret func(ctx context.Context, n *source.Node) (string, error)
+	// Local is the controller.
+	Local step.Local
+	// Files reads files of the project that holds a playbook.
+	Files func(playbook string) step.Files
+	// Ask shows a prompt and reads a line; nil where nobody can type.
+	Ask func(ctx context.Context, prompt string) (string, error)
+	// Host answers the functions env and file of expressions.
+	Host expr.Host
+}
+
+// Options are how a run is made.
+type Options struct {
+	RunID     string
+	User      string
+	Version   string
+	Playbooks []string
+	Inventory []string
+	Check     bool                    // a plan: nothing is changed
+	Forks     int                     // targets side by side; 0 = 50
+	Extra     map[string]*source.Node // -e
+	Tags      []string                // only steps with one of these
+	SkipTags  []string
+	Verbosity int
+	Sink      event.Sink
+	Mask      *event.Mask
+}
+
+// DefaultForks is how many targets run side by side unless the user says
+// otherwise.
+const DefaultForks = 50
+
+// verifyTimeout is how long live values have to settle after a change.
+const verifyTimeout = 10 * time.Second
+
+// Exit codes of a run. If several apply, the earlier in the order of exitCode's
+// rules wins.
+const (
+	ExitOK          = 0
+	ExitUnexpected  = 1
+	ExitFailed      = 2
+	ExitChanges     = 3
+	ExitUnreachable = 4
+	ExitOptions     = 5
+	ExitInvalid     = 6
+	ExitLocked      = 7
+	ExitInterrupted = 130
+	ExitTerminated  = 143
+)
