@@ -15,6 +15,8 @@ SWITCH_ADDRESS=$NET.254
 # The default lab's doors are 127.0.77.I; other labs get a free number of their own (see lib/door.sh).
 DEFAULT_DOOR_NET=127.0.77
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
+# What root's PATH is on a Debian machine; a node has Open vSwitch in /usr/local/bin.
+NODE_PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 # The lab's tools parse the output of programs.
 export LAB_NAME LAB_DIR PATH LC_ALL=C
 

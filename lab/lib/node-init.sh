@@ -9,6 +9,7 @@ for part in common ovs; do
 done
 NODE=$1
 DIR=$RUN/n$NODE
+export PATH=$NODE_PATH
 
 # Control groups, as the node sees them: its own group is the root. Called while /sys is still the machine's.
 mount_sys() {

@@ -15,6 +15,7 @@ node_run() (
 	shift
 	pid=$(node_pid "$node") || die "node n$node does not run (lab/lab up)"
 	cgroup_enter "$node"
+	export PATH=$NODE_PATH
 	exec nsenter --target "$pid" --mount --uts --ipc --net --pid --cgroup -- "$@"
 )
 
