@@ -22,7 +22,8 @@ func Read(ctx context.Context, view Reader, ref Ref) (Object, error) {
 	case KindHost:
 		o, err = object(view.Host(ctx, ref.Name))
 	case KindGuestFile:
-		o, err = object(view.GuestFile(ctx, ref.Scope, ref.Name, 0))
+		// Its content is not wanted, its checksum is: limit 0 would leave that out.
+		o, err = object(view.GuestFile(ctx, ref.Scope, ref.Name, 1))
 	}
 	// Only the object's own absence counts: a file is not missing because its VM is.
 	var missing *Error

@@ -60,8 +60,9 @@ type Reader interface {
 	// info's Agent field says so and the error is nil.
 	GuestInfo(ctx context.Context, vm string) (*GuestInfo, error)
 	// GuestFile looks at a file inside a guest, reading its content when it is not
-	// over limit bytes. limit 0 asks only whether it is there. A missing file is an
-	// ErrNotFound whose Object is the file.
+	// over limit bytes. limit 0 asks only whether it is there: size, checksum and
+	// mode are then left out. A missing file is an ErrNotFound whose Object is the
+	// file.
 	GuestFile(ctx context.Context, vm, path string, limit int64) (*GuestFile, error)
 	// GuestProbe runs a command that its author declared read-only.
 	GuestProbe(ctx context.Context, vm string, c Command) (*CommandResult, error)

@@ -112,7 +112,13 @@ func (a *agent) file(ctx context.Context, path string, limit int64) (*virt.Guest
 }
 
 func (a *agent) examine(ctx context.Context, handle int64, f *virt.GuestFile, limit int64) error {
+	directory := func(cause error) error {
+		return &virt.Error{Kind: virt.ErrInvalid, Object: f.Ref(), Summary: "is not a file", Found: "a directory", Err: cause}
+	}
 	size, err := a.fileSize(ctx, handle)
+	if errors.Is(err, errDirectory) {
+		return directory(nil)
+	}
 	if err != nil {
 		return err
 	}
@@ -140,7 +146,7 @@ func (a *agent) examine(ctx context.Context, handle int64, f *virt.GuestFile, li
 	})
 	var own *agentError
 	if errors.As(err, &own) && own.says("Is a directory") {
-		return &virt.Error{Kind: virt.ErrInvalid, Object: f.Ref(), Summary: "is not a file", Found: "a directory", Err: own}
+		return directory(own)
 	}
 	f.SHA256 = hexSum(sum)
 	if f.Size <= limit {
@@ -150,6 +156,8 @@ func (a *agent) examine(ctx context.Context, handle int64, f *virt.GuestFile, li
 }
 
 func hexSum(h hash.Hash) string { return hex.EncodeToString(h.Sum(nil)) }
+
+var errDirectory = errors.New("a directory")
 
 // fileSize finds the end of an open file and goes back to its beginning. What
 // cannot be sought in has no size.
@@ -165,9 +173,8 @@ func (a *agent) fileSize(ctx context.Context, handle int64) (int64, error) {
 		return 0, nil
 	}
 	size := r.Position
-	// A directory's end is the largest number that there is.
-	if size < 0 || size == 1<<63-1 {
-		size = 0
+	if size == 1<<63-1 {
+		return 0, errDirectory // whose end is the largest number that there is
 	}
 	if err == nil {
 		err = seek("set")
@@ -204,7 +211,7 @@ func (a *agent) attributes(ctx context.Context, path string, sum bool) (attribut
 func parseAttributes(s string) attributes {
 	first, rest, _ := strings.Cut(s, "\n")
 	var at attributes
-	if f := strings.Fields(first); len(f) == 3 {
+	if f := strings.Fields(first); len(f) == 3 && strings.Trim(f[0], "01234567") == "" {
 		at.mode, at.owner, at.group = fmt.Sprintf("%04s", f[0]), f[1], f[2]
 	}
 	if sum, _, _ := strings.Cut(rest, " "); len(sum) == 2*sha256.Size {

@@ -1,0 +1,147 @@
+//go:build cgo && lab
+
+package libvirt
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/goccy/go-yaml"
+	lv "libvirt.org/go/libvirt"
+
+	"github.com/nactl/nactl/virt"
+	"github.com/nactl/nactl/virt/ssh"
+)
+
+// labNode opens a node of the lab whose inventory NACTL_LAB names.
+func labNode(t *testing.T, name string) *Node {
+	t.Helper()
+	n, err := Open(t.Context(), labConfig(t, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := n.Close(); err != nil {
+			t.Errorf("close %s: %v", name, err)
+		}
+	})
+	return n
+}
+
+// labConfig reads how a node of the lab is reached.
+func labConfig(t *testing.T, name string) Config {
+	t.Helper()
+	text, err := os.ReadFile(os.Getenv("NACTL_LAB"))
+	if err != nil {
+		t.Fatalf("NACTL_LAB has to name the lab's inventory (lab/lab up; lab/lab env): %v", err)
+	}
+	var inventory struct {
+		Nodes map[string]struct {
+			Address      string `yaml:"address"`
+			User         string `yaml:"user"`
+			IdentityFile string `yaml:"identity_file"`
+			KnownHosts   string `yaml:"known_hosts"`
+		} `yaml:"nodes"`
+	}
+	if err := yaml.Unmarshal(text, &inventory); err != nil {
+		t.Fatal(err)
+	}
+	node, ok := inventory.Nodes[name]
+	if !ok {
+		t.Fatalf("the lab has no node %s", name)
+	}
+	return Config{Name: name, SSH: &ssh.Config{Name: name, Address: node.Address, User: node.User, SSHConfig: "none",
+		IdentityFiles: []string{node.IdentityFile}, IdentitiesOnly: true, KnownHosts: []string{node.KnownHosts}}}
+}
+
+const labDomain = `<domain type='%s'><name>%s</name><memory unit='MiB'>128</memory><vcpu>1</vcpu>
+<os><type arch='x86_64' machine='pc'>hvm</type><boot dev='hd'/></os><features><acpi/><apic/></features>
+<devices><disk type='file' device='disk'><driver name='qemu' type='qcow2' cache='none'/><source file='%s'/><target dev='vda' bus='virtio'/></disk>
+<interface type='network'><source network='lan'/><model type='virtio'/></interface>
+<channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel><serial type='pty'/></devices></domain>`
+
+// labGuest defines a tiny guest whose disk is in a pool of the node, starts it,
+// and waits for its agent. Its end removes it from all nodes.
+func labGuest(t *testing.T, name, pool string, n *Node, others ...*Node) {
+	t.Helper()
+	volume := name + "-disk.qcow2"
+	remove := func() {
+		for _, n := range append(others, n) {
+			removeLabGuest(t, n, name, volume)
+		}
+	}
+	remove()
+	t.Cleanup(remove)
+	accel := "qemu"
+	if os.Getenv("LAB_KVM") == "1" {
+		accel = "kvm"
+	}
+	err := n.long(t.Context(), "make a guest", func(c *lv.Connect) error {
+		return withVolume(c, "shared", "tiny.qcow2", func(_ *lv.StoragePool, image *lv.StorageVol) error {
+			return withPool(c, pool, func(p *lv.StoragePool) error {
+				v, err := p.StorageVolCreateXMLFrom(fmt.Sprintf("<volume><name>%s</name><capacity>0</capacity><target><format type='qcow2'/></target></volume>", volume), image, 0)
+				if err != nil {
+					return err
+				}
+				defer v.Free()
+				path, err := v.GetPath()
+				if err != nil {
+					return err
+				}
+				d, err := c.DomainDefineXML(fmt.Sprintf(labDomain, accel, name, path))
+				if err != nil {
+					return err
+				}
+				defer d.Free()
+				return d.Create()
+			})
+		})
+	}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.Forget()
+	labAgent(t, n, name)
+}
+
+// labAgent waits for a guest's agent.
+func labAgent(t *testing.T, n *Node, name string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	for {
+		info, err := n.GuestInfo(ctx, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info.Agent == virt.AgentConnected {
+			return
+		}
+		if err := sleep(ctx, 300*time.Millisecond); err != nil {
+			t.Fatalf("no agent in %s after two minutes", name)
+		}
+	}
+}
+
+func removeLabGuest(t *testing.T, n *Node, name, volume string) {
+	t.Helper()
+	ctx := context.WithoutCancel(t.Context())
+	err := n.withDomain(ctx, "remove a guest", name, func(_ *lv.Connect, d *lv.Domain) error {
+		_ = d.Destroy() // it may not run
+		return d.UndefineFlags(lv.DOMAIN_UNDEFINE_MANAGED_SAVE)
+	})
+	if err != nil && !errors.Is(err, virt.ErrNotFound) {
+		t.Errorf("remove %s: %v", name, err)
+	}
+	for _, pool := range []string{"shared", "images"} {
+		for _, v := range []string{volume, volume + partSuffix} {
+			if err := n.removeVolume(ctx, pool, v); err != nil {
+				t.Errorf("remove %s/%s: %v", pool, v, err)
+			}
+		}
+	}
+}
