@@ -207,7 +207,7 @@ func (l *loader) clusterMembers(ref memberRef) {
 			e.member, e.node.Cluster = ref.cluster, ref.cluster.Name
 			ref.cluster.Nodes = append(ref.cluster.Nodes, e.node)
 		case e.member != ref.cluster:
-			l.list.Errorf(ref.node.Range, "cluster", "node %s belongs to cluster %s already: a node is a member of one", e.name, e.member.Name)
+			l.list.Errorf(ref.node.Range, "cluster", "cluster %s: node %s belongs to cluster %s already: a node is a member of one", ref.cluster.Name, e.name, e.member.Name)
 		}
 	}
 }

@@ -75,10 +75,10 @@ func (s *Secret) Resolve(ctx context.Context) (string, error) {
 	}
 	value, err := s.fetch(ctx)
 	if err != nil {
-		return "", fmt.Errorf("%s: the secret from %s: %w", s.Range.Pos, s, err)
+		return "", fmt.Errorf("%s: the secret from %s: %w", s.Range.Pos, s.String(), err)
 	}
 	if value == "" {
-		return "", fmt.Errorf("%s: the secret from %s is empty", s.Range.Pos, s)
+		return "", fmt.Errorf("%s: the secret from %s is empty", s.Range.Pos, s.String())
 	}
 	s.value, s.resolved = value, true
 	return value, nil
@@ -104,14 +104,14 @@ func (s *Secret) fetch(ctx context.Context) (string, error) {
 func readSecret(path string) (string, error) {
 	info, err := os.Stat(path)
 	if err != nil {
-		return "", err
+		return "", reason(err)
 	}
 	if !info.Mode().IsRegular() || info.Size() > maxSecret {
 		return "", fmt.Errorf("it must be a regular file of at most %d KiB", maxSecret>>10)
 	}
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return "", err
+		return "", reason(err)
 	}
 	return trimLineEnd(text)
 }
@@ -246,7 +246,7 @@ func resolveSecrets(ctx context.Context, n *source.Node, list *diag.List) *sourc
 			return n
 		}
 		if utf8.RuneCountInString(value) < minSecret {
-			list.Warnf(n.Range, "secret", "the secret from %s is shorter than %d characters and will not be masked", s, minSecret)
+			list.Warnf(n.Range, "secret", "the secret from %s is shorter than %d characters and will not be masked", s.String(), minSecret)
 		}
 		return source.FromAny(value, n.Range).WithSecret()
 	}
