@@ -16,6 +16,8 @@ type Rules struct {
 	LiveMemory func(vm *VM, want Memory) string
 	// Created fills in what the platform gives a new VM by itself.
 	Created func(c CreateVM, vm *VM)
+	// Attached does the same for a disk that a VM is given later.
+	Attached func(vm *VM, k *Disk)
 	// Overlay merges a playbook's own XML into a VM's definition. nil means that the
 	// platform has no such thing.
 	Overlay func(vm *VM, overlay string) (merged string, changed bool, err error)
@@ -83,7 +85,7 @@ func (r Rules) Predict(before Object, c Change) (Object, Outcome, error) {
 	case Migrate:
 		err = migrate(vm, after, c, &d)
 	case AttachDisk:
-		err = attachDisk(vm, after, c, &d)
+		err = r.attachDisk(vm, after, c, &d)
 	case DetachDisk:
 		detachDisk(vm, after, c, &d)
 	case ResizeDisk:
@@ -196,7 +198,10 @@ func (r Rules) createVM(before Object, c CreateVM) (Object, Outcome, error) {
 	if !vm.Host.IsSet() {
 		vm.Host = Unknown[string]()
 	}
-	for _, s := range c.Disks {
+	// The boot disk comes first: firmware starts from the first disk.
+	disks := slices.Clone(c.Disks)
+	slices.SortStableFunc(disks, func(a, b DiskSpec) int { return bit(b.Boot) - bit(a.Boot) })
+	for _, s := range disks {
 		vm.Disks = append(vm.Disks, newDisk(vm, s, c.Image))
 	}
 	for i, s := range c.NICs {
@@ -224,6 +229,13 @@ func deleted(before Object, ref Ref) (Object, Outcome, error) {
 	var d diff
 	d.set(string(ref.Kind), ref.Name, nil, "")
 	return nil, d.out, nil
+}
+
+func bit(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 // isNil tells whether there is no object, be it as a nil interface or a nil

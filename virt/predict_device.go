@@ -62,7 +62,7 @@ func newNIC(s NICSpec, n int) NIC {
 	return nic
 }
 
-func attachDisk(vm, after *VM, c AttachDisk, d *diff) error {
+func (r Rules) attachDisk(vm, after *VM, c AttachDisk, d *diff) error {
 	path := "disks." + c.Disk.Name
 	if k := after.Disk(c.Disk.Name); k != nil {
 		if c.Disk.Volume != "" && (k.Volume != c.Disk.Volume || c.Disk.Storage != "" && k.Storage != c.Disk.Storage) {
@@ -75,6 +75,9 @@ func attachDisk(vm, after *VM, c AttachDisk, d *diff) error {
 		return nil
 	}
 	k := newDisk(after, c.Disk, nil)
+	if r.Attached != nil {
+		r.Attached(after, &k)
+	}
 	d.field(FieldChange{Path: path, After: k.Size, Unit: "bytes", Note: where(vm)})
 	after.Disks = append(after.Disks, k)
 	return nil

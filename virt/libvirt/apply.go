@@ -39,6 +39,22 @@ type executor func(ctx context.Context, e *edit) error
 // nodes do not know. It is the list of what a node can do.
 func (n *Node) executor(c virt.Change) executor {
 	switch c := c.(type) {
+	case virt.CreateVM:
+		return func(ctx context.Context, e *edit) error { return n.createVM(ctx, c, e) }
+	case virt.DeleteVM:
+		return func(ctx context.Context, e *edit) error { return n.deleteVM(ctx, c, e) }
+	case virt.AttachDisk:
+		return func(ctx context.Context, e *edit) error { return n.attachDisk(ctx, c, e) }
+	case virt.DetachDisk:
+		return func(ctx context.Context, e *edit) error { return n.detachDisk(ctx, c, e) }
+	case virt.ResizeDisk:
+		return func(ctx context.Context, e *edit) error { return n.resizeDisk(ctx, c, e) }
+	case virt.AttachNIC:
+		return n.attachNIC
+	case virt.DetachNIC:
+		return func(ctx context.Context, e *edit) error { return n.detachNIC(ctx, c, e) }
+	case virt.ChangeNIC:
+		return func(ctx context.Context, e *edit) error { return n.changeNIC(ctx, c, e) }
 	case virt.SetCPU:
 		return n.setCPU
 	case virt.SetMemory:
@@ -61,6 +77,10 @@ func (n *Node) executor(c virt.Change) executor {
 		return n.reboot
 	case virt.Reset:
 		return n.reset
+	case virt.GuestExec:
+		return func(ctx context.Context, e *edit) error { return n.guestExec(ctx, c, e) }
+	case virt.GuestWrite:
+		return func(ctx context.Context, e *edit) error { return n.guestWrite(ctx, c, e) }
 	case virt.CreateNetwork:
 		return func(ctx context.Context, e *edit) error { return n.createNetwork(ctx, c, e) }
 	case virt.DeleteNetwork:
@@ -97,6 +117,16 @@ func (n *Node) Check(ctx context.Context, view virt.Reader, c virt.Change) error
 		return err
 	}
 	switch c := c.(type) {
+	case virt.CreateVM:
+		return n.checkCreateVM(ctx, view, c)
+	case virt.AttachDisk:
+		return n.checkAttachDisk(ctx, view, c)
+	case virt.ResizeDisk:
+		return n.checkResizeDisk(ctx, view, c)
+	case virt.AttachNIC:
+		return n.checkAttachNIC(ctx, view, c)
+	case virt.ChangeNIC:
+		return n.checkChangeNIC(ctx, view, c)
 	case virt.CreateNetwork:
 		return n.checkCreateNetwork(ctx, c)
 	case virt.DeleteNetwork:

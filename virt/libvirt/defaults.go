@@ -6,10 +6,7 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
-	"path"
 	"regexp"
-	"slices"
-	"strings"
 
 	"github.com/nactl/nactl/virt"
 )
@@ -107,10 +104,3 @@ func defaultSerial(name string) string {
 
 // aliasPattern is what libvirt takes as a user's alias of a device.
 var aliasPattern = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
-
-// isOwnVolume tells whether a volume has the name that nactl gives to volumes of
-// this VM's disks and seed.
-func isOwnVolume(vm, volume string) bool {
-	rest, ok := strings.CutPrefix(volume, vm+"-")
-	return ok && slices.Contains([]string{".qcow2", ".raw", ".iso"}, path.Ext(rest))
-}

@@ -10,7 +10,7 @@ import (
 
 // nodeRules are libvirt's part in predicting changes.
 func (n *Node) nodeRules() virt.Rules {
-	return virt.Rules{LiveCPU: liveCPU, LiveMemory: liveMemory, Overlay: overlayVM, Refuse: refuse}
+	return virt.Rules{LiveCPU: liveCPU, LiveMemory: liveMemory, Overlay: overlayVM, Created: n.created, Attached: n.fillAttached, Refuse: refuse}
 }
 
 // liveCPU tells why a running VM cannot have other CPUs at once.
