@@ -92,7 +92,6 @@ func (n *Node) Close() error {
 	if k != nil {
 		k.retire(nil)
 	}
-	n.hub.close()
 	if client != nil {
 		return client.Close()
 	}

@@ -94,7 +94,8 @@ func (n *Node) start(ctx context.Context, e *edit) error {
 	return n.bringUp(ctx, e.vm().Name)
 }
 
-func (n *Node) run1(ctx context.Context, vm string) error {
+// bringUp starts, restores or resumes a VM, and waits until it runs.
+func (n *Node) bringUp(ctx context.Context, vm string) error {
 	err := n.longDomain(ctx, "start the VM", vm, func(_ *lv.Connect, d *lv.Domain) error {
 		state, reason, err := d.GetState()
 		if err != nil {

@@ -248,7 +248,11 @@ func handshakeError(t *target, keys *hostKeys, login *login, err error) error {
 // dialTCP opens the byte stream under the connection.
 func dialTCP(ctx context.Context, t *target, via *jumpRef) (net.Conn, error) {
 	if via != nil {
-		return via.client.dialTCP(ctx, t.addr())
+		conn, err := via.client.DialTCP(ctx, t.addr())
+		if err != nil {
+			return nil, fmt.Errorf("from jump host %s: %w", via.client, err)
+		}
+		return conn, nil
 	}
 	var d net.Dialer // sets TCP_NODELAY
 	c, err := d.DialContext(ctx, "tcp", t.addr())

@@ -34,8 +34,11 @@ func (c *Client) DialUnix(ctx context.Context, path string) (net.Conn, error) {
 	return conn, err
 }
 
-// dialTCP connects from the node to an address (direct-tcpip).
-func (c *Client) dialTCP(ctx context.Context, addr string) (net.Conn, error) {
+// DialTCP connects from the node to an address, "host:port" (direct-tcpip).
+//
+// Errors: ctx's error, the cause of the connection's end, or a plain one with
+// sshd's reason.
+func (c *Client) DialTCP(ctx context.Context, addr string) (net.Conn, error) {
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
 		return nil, err
@@ -54,7 +57,7 @@ func (c *Client) dialTCP(ctx context.Context, addr string) (net.Conn, error) {
 	zero := &net.TCPAddr{IP: net.IPv4zero}
 	conn, err := c.openStream(ctx, "direct-tcpip", payload, zero, zero)
 	if err != nil {
-		return nil, fmt.Errorf("from jump host %s: %w", c.t.host, err)
+		return nil, fmt.Errorf("connect to %s: %w", addr, err)
 	}
 	return conn, nil
 }
