@@ -45,15 +45,16 @@ install_packages() {
 	guest_apt "$root" install --download-only $GUEST_PACKAGES
 	# what is in the cache has no address to print: ask with an empty one
 	# shellcheck disable=SC2086
-	files=$(guest_apt "$root" -o Dir::Cache::archives="$TMPDIR/" install --print-uris $GUEST_PACKAGES | awk '{ print $2 }')
+	files=$(guest_apt "$root" -o Dir::Cache::archives="$TMPDIR/" install --print-uris $GUEST_PACKAGES | awk '{ print "./" $2 }')
 	mkdir "$root/debs"
 	mount --bind "$DEBS/debian-12" "$root/debs"
 	mount -t proc proc "$root/proc"
 	printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d"
 	chmod 755 "$root/usr/sbin/policy-rc.d"
+	# shellcheck disable=SC2086
 	# the guest's own apt knows the right order, and needs nothing but these files
 	in_guest "$root" sh -c 'cd /debs && apt-get install -y -qq --no-install-recommends -o Dpkg::Options::=--force-unsafe-io \
-		-o APT::Sandbox::User=root "$@"' sh $(sed 's#^#./#' <<<"$files")
+		-o APT::Sandbox::User=root "$@"' sh $files
 	rm "$root/usr/sbin/policy-rc.d"
 	umount "$root/proc" "$root/debs"
 	rmdir "$root/debs"

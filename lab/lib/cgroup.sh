@@ -20,7 +20,7 @@ cgroup_mode() {
 # cgroup_dirs NODE: the directories of the node's group in each mounted tree, whether they exist or not.
 cgroup_dirs() {
 	local tree
-	for tree in $CGROUPS $CGROUPS/*; do
+	for tree in "$CGROUPS" "$CGROUPS"/*; do
 		[ ! -f "$tree/cgroup.procs" ] || [ "${tree##*/}" = systemd ] || echo "$tree/$PREFIX-n$1"
 	done | case $(cgroup_mode) in
 	v2) head -n 1 ;;

@@ -39,5 +39,5 @@ door_open() {
 door_close() {
 	local pid
 	pid=$(cat "$RUN/n$1/door.pid" 2>/dev/null) || return 0
-	! tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -qF "$(door_address "$1"):22" || kill "$pid"
+	if grep -qazF "$(door_address "$1"):22" "/proc/$pid/cmdline" 2>/dev/null; then kill "$pid"; fi
 }

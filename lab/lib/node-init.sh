@@ -72,7 +72,7 @@ mount_node_files() {
 	mount --bind "$DIR/libvirt-log" /var/log/libvirt
 	mount --bind "$DIR/libvirt-cache" /var/cache/libvirt
 	mount --bind "$DIR/bin" /usr/local/bin
-	mkdir -p -m 700 /root/.ssh
+	[ -d /root/.ssh ] || mkdir -m 700 /root/.ssh
 	mount --bind "$DIR/ssh" /root/.ssh
 	for file in hostname hosts machine-id shadow; do
 		[ ! -f "/etc/$file" ] || mount --bind "$DIR/$file" "/etc/$file"
