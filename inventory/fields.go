@@ -12,8 +12,6 @@ import (
 	"github.com/nactl/nactl/engine/source"
 )
 
-func sortStrings(s []string) { slices.Sort(s) }
-
 // fields reads the keys of one mapping, and reports what does not fit.
 type fields struct {
 	list *diag.List

@@ -30,7 +30,7 @@ func (l *loader) group(name, v *source.Node, dir string) {
 	}
 	if name.Str == "all" {
 		if vars != nil {
-			l.inv.addLayer(layer{rank: rankAll, from: "group all", vars: vars})
+			l.inv.level(0).all.add("group all", vars)
 		}
 		return
 	}
@@ -43,7 +43,7 @@ func (l *loader) group(name, v *source.Node, dir string) {
 	g.members = append(g.members, f.nodes("members")...)
 	g.children = append(g.children, f.nodes("children")...)
 	if vars != nil {
-		g.vars = append(g.vars, vars)
+		l.inv.level(0).group(g.Name).add(what, vars)
 	}
 }
 

@@ -9,6 +9,7 @@
 package inventory
 
 import (
+	"slices"
 	"time"
 
 	"github.com/nactl/nactl/engine/diag"
@@ -31,7 +32,7 @@ type Inventory struct {
 	targets []*entity // all of them, in the order of the files
 	byName  map[string]*entity
 	groups  map[string]*Group
-	layers  []layer // variables, the lowest first
+	levels  []*level // variables of no target's own, the lowest first
 }
 
 // Kind is what a target is.
@@ -142,7 +143,6 @@ type Group struct {
 
 	members  []*source.Node
 	children []*source.Node
-	vars     []*source.Node // one for each file that gives some
 	parents  []*Group
 	set      map[*entity]bool
 }
@@ -197,6 +197,6 @@ func (inv *Inventory) target(e *entity) Target {
 	for _, g := range e.groups {
 		t.Groups = append(t.Groups, g.Name)
 	}
-	sortStrings(t.Groups)
+	slices.Sort(t.Groups)
 	return t
 }

@@ -295,6 +295,7 @@ func (l *loader) document(n *source.Node, dir string) {
 // range stands for.
 func (l *loader) each(section *source.Node, what string, add func(name, value *source.Node)) {
 	for _, e := range section.Entries {
+		start := len(l.list)
 		names, err := expand(e.Key.Str)
 		if err != nil {
 			l.list.Errorf(e.Key.Range, "range", "%s", err)
@@ -315,8 +316,8 @@ func (l *loader) each(section *source.Node, what string, add func(name, value *s
 			}
 			before := len(l.list)
 			add(key, value)
-			if len(l.list) > before && i == 0 && len(names) > 1 {
-				break // the copies would say the same
+			if i > 0 && before > start {
+				l.list = l.list[:before] // the first copy has said it
 			}
 		}
 	}
@@ -359,5 +360,6 @@ func (l *loader) add(e *entity) {
 	l.inv.targets = append(l.inv.targets, e)
 	if e.vars != nil {
 		checkSecrets(e.vars, &l.list)
+		l.inv.level(0).target(e.name).add("target "+e.name, e.vars)
 	}
 }

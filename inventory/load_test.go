@@ -203,6 +203,7 @@ func TestLoadErrors(t *testing.T) {
 		{"a group named as a node", "nodes: {x: {}}\ngroups: {x: {}}", []string{`2:10: group "x": a node of that name stands at inventory.yml:1:9`}},
 		{"range twice", "nodes:\n  n[1:2]: {}\n  n2: {}", []string{`3:3: node "n2": a node of that name stands at inventory.yml:2:3`}},
 		{"ranges out of step", `nodes: {"n[1:3]": {address: "10.0.0.[1:4]"}}`, []string{`1:29: "10.0.0.[1:4]" stands for 4 words, the name of the entry for 3: they must go in step`}},
+		{"a mistake in a range is said once", "nodes: {\"n[1:3]\": {port: x}}\nclusters: {c: {nodes: [\"n[1:3]\"]}}", []string{"1:26: port of node n1 must be a whole number, not a string"}},
 		{"range in a single entry", `nodes: {n1: {address: "10.0.0.[1:4]"}}`, nil},
 		{"range backwards", `nodes: {"n[3:1]": {}}`, []string{"1:9: the range [3:1] runs backwards"}},
 		{"range of unequal width", `nodes: {"n[01:100]": {}}`, []string{"1:9: both ends of the range [01:100] need the same number of digits"}},

@@ -56,62 +56,65 @@ func (v Vars) Nodes() map[string]*source.Node {
 	return out
 }
 
-// rank orders layers of one source: an inventory, or one directory of files.
-type rank int
-
-const (
-	rankAll rank = iota
-	rankGroup
-	rankTarget
-)
-
-// layer is one mapping of variables and for whom it is.
-type layer struct {
-	level int // 0 = in the inventory, then one more for each directory
-	rank  rank
-	name  string // of the group or target; unused for all
-	from  string
-	vars  *source.Node
+// level is what one source says of variables: the inventory itself, the
+// directories beside it, or the one beside a playbook.
+type level struct {
+	all     layers
+	groups  map[string]*layers
+	targets map[string]*layers
 }
 
-func (inv *Inventory) addLayer(l layer) { inv.layers = append(inv.layers, l) }
+// layers are mappings of variables for the same targets, the lowest first.
+type layers []layer
+
+type layer struct {
+	from string
+	vars *source.Node
+}
+
+func (l *layers) add(from string, vars *source.Node) { *l = append(*l, layer{from, vars}) }
+
+// level gives the i-th level, which may be one more than there are.
+func (inv *Inventory) level(i int) *level {
+	for len(inv.levels) <= i {
+		inv.levels = append(inv.levels, &level{groups: map[string]*layers{}, targets: map[string]*layers{}})
+	}
+	return inv.levels[i]
+}
+
+func (l *level) group(name string) *layers  { return named(l.groups, name) }
+func (l *level) target(name string) *layers { return named(l.targets, name) }
+
+func named(m map[string]*layers, name string) *layers {
+	if m[name] == nil {
+		m[name] = &layers{}
+	}
+	return m[name]
+}
 
 // varsOf puts the variables of a target together, from low to high: in the
 // inventory those of all, of its groups (parents before children, else by name)
 // and its own; then the same from each directory of variables.
 func (inv *Inventory) varsOf(e *entity) Vars {
 	out := Vars{byName: map[string][]Var{}}
-	put := func(from string, vars *source.Node) {
-		for _, entry := range vars.Entries {
-			name := entry.Key.Str
-			out.byName[name] = append(out.byName[name], Var{Name: name, Value: entry.Value, Origin: entry.Key.Range, From: from})
-		}
-	}
-	highest := 0
-	for _, l := range inv.layers {
-		highest = max(highest, l.level)
-	}
-	for level := range highest + 1 {
-		each := func(r rank, name string) {
-			for _, l := range inv.layers {
-				if l.level == level && l.rank == r && (r == rankAll || l.name == name) {
-					put(l.from, l.vars)
-				}
+	put := func(all layers) {
+		for _, l := range all {
+			for _, entry := range l.vars.Entries {
+				name := entry.Key.Str
+				out.byName[name] = append(out.byName[name], Var{Name: name, Value: entry.Value, Origin: entry.Key.Range, From: l.from})
 			}
 		}
-		each(rankAll, "")
+	}
+	for _, l := range inv.levels {
+		put(l.all)
 		for _, g := range e.groups {
-			if level == 0 {
-				for _, vars := range g.vars {
-					put("group "+g.Name, vars)
-				}
+			if of := l.groups[g.Name]; of != nil {
+				put(*of)
 			}
-			each(rankGroup, g.Name)
 		}
-		if level == 0 && e.vars != nil {
-			put("target "+e.name, e.vars)
+		if of := l.targets[e.name]; of != nil {
+			put(*of)
 		}
-		each(rankTarget, e.name)
 	}
 	return out
 }
@@ -120,7 +123,7 @@ func (inv *Inventory) varsOf(e *entity) Vars {
 // All of them are one level, whatever file they stand beside.
 func (l *loader) varsDirs() {
 	for _, dir := range l.dirs {
-		l.readVarsDir(l.inv, dir, 1)
+		l.readVarsDir(dir, 1)
 	}
 }
 
@@ -135,13 +138,9 @@ func (inv *Inventory) WithVarsBeside(dir string, opts Options) (*Inventory, diag
 		}
 	}
 	out := *inv
-	out.layers = slices.Clone(inv.layers)
-	level := 1
-	for _, l := range inv.layers {
-		level = max(level, l.level)
-	}
+	out.levels = slices.Clone(inv.levels)
 	l := &loader{opts: opts, inv: &out}
-	l.readVarsDir(&out, dir, level+1)
+	l.readVarsDir(dir, max(2, len(inv.levels)))
 	return &out, l.list
 }
 
@@ -151,7 +150,7 @@ func same(a, b string) bool {
 	return errA == nil && errB == nil && os.SameFile(infoA, infoB)
 }
 
-func (l *loader) readVarsDir(inv *Inventory, dir string, level int) {
+func (l *loader) readVarsDir(dir string, level int) {
 	for _, kind := range []string{groupVarsDir, targetVarsDir} {
 		root := filepath.Join(dir, kind)
 		entries, err := os.ReadDir(root)
@@ -170,11 +169,11 @@ func (l *loader) readVarsDir(inv *Inventory, dir string, level int) {
 				files, _ := filepath.Glob(filepath.Join(globEscape(path), "*"))
 				for _, file := range files {
 					if isData(filepath.Base(file)) {
-						l.varsFile(inv, kind, e.Name(), file, level)
+						l.varsFile(kind, e.Name(), file, level)
 					}
 				}
 			case isData(e.Name()):
-				l.varsFile(inv, kind, strings.TrimSuffix(e.Name(), filepath.Ext(e.Name())), path, level)
+				l.varsFile(kind, strings.TrimSuffix(e.Name(), filepath.Ext(e.Name())), path, level)
 			}
 		}
 	}
@@ -185,28 +184,29 @@ func globEscape(path string) string {
 }
 
 // varsFile reads one file of variables.
-func (l *loader) varsFile(inv *Inventory, kind, name, path string, level int) {
+func (l *loader) varsFile(kind, name, path string, level int) {
 	at := diag.Range{Pos: diag.Pos{File: path}}
-	lay := layer{level: level, name: name, from: kind + "/" + name}
+	var of *layers
 	switch {
 	case kind == groupVarsDir && name == "all":
-		lay.rank = rankAll
+		of = &l.inv.level(level).all
 	case kind == groupVarsDir:
-		if lay.rank = rankGroup; inv.groups[name] == nil {
-			l.list.Warnf(at, "unknown-group", "there is no group %q%s", name, diag.DidYouMean(name, inv.groupNames()))
+		if l.inv.groups[name] == nil {
+			l.list.Warnf(at, "unknown-group", "there is no group %q%s", name, diag.DidYouMean(name, l.inv.groupNames()))
 			return
 		}
+		of = l.inv.level(level).group(name)
 	default:
-		if lay.rank = rankTarget; inv.byName[name] == nil {
-			l.list.Warnf(at, "unknown-target", "there is no target %q%s", name, diag.DidYouMean(name, inv.Names()))
+		if l.inv.byName[name] == nil {
+			l.list.Warnf(at, "unknown-target", "there is no target %q%s", name, diag.DidYouMean(name, l.inv.Names()))
 			return
 		}
+		of = l.inv.level(level).target(name)
 	}
 	vars, problems := LoadVars(path, l.opts)
 	l.list.Add(problems...)
 	if vars != nil {
-		lay.vars = vars
-		inv.addLayer(lay)
+		of.add(kind+"/"+name, vars)
 	}
 }
 
