@@ -89,7 +89,9 @@ func (r *Record) UnmarshalJSON(b []byte) error {
 		return fmt.Errorf("event %q of schema %d: %w", h.Type, h.Schema, ErrUnknownType)
 	}
 	p := reflect.New(t)
-	if err := json.Unmarshal(b, p.Interface()); err != nil {
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.UseNumber() // sizes in bytes must not become floating point
+	if err := d.Decode(p.Interface()); err != nil {
 		return fmt.Errorf("event %s: %w", h.Type, err)
 	}
 	r.Header, r.Event = h, p.Elem().Interface().(Event)

@@ -58,14 +58,17 @@ func (t *Terminal) draw() {
 		columns = 80
 	}
 	for i, a := range t.active {
-		text := "  " + t.running(a, now)
+		mark := "  "
 		if s := t.steps[a.at.Step]; s != nil && t.free {
-			text = t.mark(s) + " " + t.running(a, now)
+			mark = t.mark(s) + " "
 		}
+		// The time is what moves: it stays when the rest is too long.
+		took := "  " + seconds(now.Sub(a.started).Truncate(frame))
+		text := cut(mark+t.running(a), columns-1-width(took)) + took
 		if i == regionMax-1 && len(t.active) > regionMax {
 			text = fmt.Sprintf("  … and %d more", len(t.active)-i)
 		}
-		b.WriteString(t.paint(dim, cut(text, columns-1)) + "\x1b[K\n")
+		b.WriteString(t.paint(dim, text) + "\x1b[K\n")
 		if n++; n == regionMax {
 			break
 		}
@@ -86,8 +89,8 @@ func (t *Terminal) erase() {
 	t.region = 0
 }
 
-// running says what one activity does: "lab · web-1: copying, 1.2 GiB of 2 GiB, ETA 4s  3.2s".
-func (t *Terminal) running(a *activity, now time.Time) string {
+// running says what one activity does: "lab · web-1: copying, 1.2 GiB of 2 GiB (60%), 4s to go".
+func (t *Terminal) running(a *activity) string {
 	parts := []string{oneLine(a.at.Target)}
 	if a.at.Item != nil && a.at.Item.Label != "" {
 		parts = append(parts, oneLine(a.at.Item.Label))
@@ -99,7 +102,7 @@ func (t *Terminal) running(a *activity, now time.Time) string {
 	if a.at.Attempt > 1 {
 		text += fmt.Sprintf(", attempt %d", a.at.Attempt)
 	}
-	return text + "  " + seconds(now.Sub(a.started).Truncate(frame))
+	return text
 }
 
 // doing says what an activity does or waits for, and how far it has come; empty
@@ -130,7 +133,7 @@ func (a *activity) doing() string {
 		text += ", " + amount(p.Done)
 	}
 	if p.ETA > 0 {
-		text += ", " + seconds(time.Duration(p.ETA)) + " to go"
+		text += ", " + time.Duration(p.ETA).Round(time.Second).String() + " to go"
 	}
 	return text
 }
@@ -175,5 +178,5 @@ func (t *Terminal) tell(b *strings.Builder, a *activity, now time.Time) {
 	if s := t.steps[a.at.Step]; s != nil {
 		title = t.mark(s) + " " + titleOf(s)
 	}
-	fmt.Fprintf(b, "… %s · %s\n", title, t.running(a, now))
+	fmt.Fprintf(b, "… %s · %s  %s\n", title, t.running(a), seconds(now.Sub(a.started).Truncate(frame)))
 }

@@ -156,7 +156,7 @@ func (t *Terminal) fact(name, text string) []string {
 	for _, l := range lines(text) {
 		room := 0
 		if w := t.width(); w > 0 {
-			room = max(20, w-len(indent)-nameW)
+			room = max(20, w-1-len(indent)-nameW)
 		}
 		for _, part := range wrap(l, room) {
 			out = append(out, pad(name, nameW)+part)
@@ -248,7 +248,7 @@ func (t *Terminal) columns(b *strings.Builder, head string, headW int, detail, r
 	const least = 24
 	room := 0
 	if w := t.width(); w > 0 {
-		room = w - headW - width(right) - 2
+		room = w - 1 - headW - width(right) - 2
 		if room < least {
 			room = 0
 		}

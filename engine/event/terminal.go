@@ -176,9 +176,11 @@ func (t *Terminal) width() int {
 	return t.o.Width()
 }
 
+// edge is the column at which times end. The last one of the terminal stays
+// free: some go to the next line as soon as it is written.
 func (t *Terminal) edge() int {
-	if w := t.width(); w > 0 && w < rightEdge {
-		return w
+	if w := t.width(); w > 0 && w <= rightEdge {
+		return w - 1
 	}
 	return rightEdge
 }

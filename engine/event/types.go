@@ -165,7 +165,7 @@ type Outcome struct {
 	Maybe     bool               `json:"maybe,omitempty"`     // predicted, under a condition that is known only at run time
 	Summary   string             `json:"summary,omitempty"`
 	Fields    []virt.FieldChange `json:"fields,omitempty"`
-	Pending   []virt.Pending     `json:"pending,omitempty"`
+	Pending   []virt.Pending     `json:"pending_fields,omitempty"`
 	Warnings  []string           `json:"warnings,omitempty"`
 	Result    any                `json:"result,omitempty"` // what an action gave
 	Error     *Failure           `json:"error,omitempty"`
