@@ -58,10 +58,14 @@ func freeMemory(c *lv.Connect) (int64, error) {
 	if err == nil && s.FreeSet {
 		return int64(s.Free+s.Buffers+s.Cached) * virt.KiB, nil
 	}
-	if err != nil && !isCode(err, lv.ERR_NO_SUPPORT) {
+	if isLost(err) {
 		return 0, err
 	}
+	// A driver without these numbers says so with an error that has no code.
 	free, err := c.GetFreeMemory()
+	if isCode(err, lv.ERR_OK) {
+		err = nil // 0 bytes, which the call cannot tell from a failure
+	}
 	return int64(free), err
 }
 
