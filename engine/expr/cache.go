@@ -12,6 +12,10 @@ type cache struct {
 	variants map[string][]*program // guarded by mu
 }
 
+// maxVariants bounds the search for a variant: with more of them, compiling is
+// the quicker way.
+const maxVariants = 64
+
 func newCache(opts Options) *cache {
 	return &cache{opts: opts, variants: make(map[string][]*program)}
 }
@@ -27,7 +31,9 @@ func (c *cache) get(text string, s *Scope) *program {
 		}
 	}
 	p := compile(text, s, c.opts)
-	c.variants[text] = append(c.variants[text], p)
+	if len(c.variants[text]) < maxVariants {
+		c.variants[text] = append(c.variants[text], p)
+	}
 	return p
 }
 

@@ -197,6 +197,13 @@ func precheck(text string) *problem {
 			}
 		case ')', ']', '}':
 			depth--
+		case '/':
+			// expr-lang would take the rest for a comment, and evaluate a // b to a.
+			if i+1 < len(text) && (text[i+1] == '/' || text[i+1] == '*') {
+				return &problem{rule: "jinja", from: utf8.RuneCountInString(text[:i]), width: 2,
+					summary: text[i:i+2] + " is no operator here",
+					detail:  "Write int(a / b) to divide without a rest; a comment belongs into the YAML."}
+			}
 		}
 	}
 	return nil

@@ -103,6 +103,9 @@ func subjectAndPattern(r *run, args []any, name string) (string, *regexp.Regexp,
 // backReference is how sed, Python and so Ansible write a group.
 var backReference = regexp.MustCompile(`\\(\d)`)
 
+// maxReplacements bounds the list of matches, of which each takes some memory.
+const maxReplacements = 100_000
+
 func regexReplace(r *run, args []any) (any, error) {
 	s, re, err := subjectAndPattern(r, args, "regex_replace")
 	if err != nil {
@@ -115,7 +118,14 @@ func regexReplace(r *run, args []any) (any, error) {
 	by = backReference.ReplaceAllString(by, `$${$1}`)
 	var out []byte
 	last := 0
-	for _, m := range re.FindAllStringSubmatchIndex(s, -1) {
+	matches := re.FindAllStringSubmatchIndex(s, maxReplacements+1)
+	if len(matches) > maxReplacements {
+		return nil, fmt.Errorf("%w: regex_replace finds more than %d matches", errBudget, maxReplacements)
+	}
+	if err := r.spend(10 * len(matches)); err != nil {
+		return nil, err
+	}
+	for _, m := range matches {
 		before := len(out)
 		out = append(out, s[last:m[0]]...)
 		out = re.ExpandString(out, by, s, m)

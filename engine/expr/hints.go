@@ -193,8 +193,6 @@ var habits = []habit{
 		func([]string) string { return "Write a + b; string(x) makes text of a number." }},
 	{regexp.MustCompile(`\S\s+if\s.+\selse\s`), "a choice is written with ? and :",
 		func([]string) string { return "Write cond ? a : b." }},
-	{regexp.MustCompile(`//`), "// does not divide", // expr-lang takes it for a comment
-		func([]string) string { return "Write int(a / b)." }},
 	{regexp.MustCompile(`\bfor\s+\w+\s+in\b`), "there are no comprehensions",
 		func([]string) string { return "Write map(list, #.name) or filter(list, #.ready)." }},
 	{regexp.MustCompile(`\bf["']`), "there are no format strings",

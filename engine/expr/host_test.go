@@ -73,6 +73,9 @@ func TestLocalHostReadFile(t *testing.T) {
 		if string(b) != c.want || (err == nil) != (c.want != "") {
 			t.Errorf("%s (allow %v): %.20q %v, want %q", c.path, c.host.Allow, b, err, c.want)
 		}
+		if strings.Contains(c.path, "../../home") && !strings.Contains(err.Error(), "outside of the project") {
+			t.Errorf("%s: %v does not say why", c.path, err)
+		}
 		if err != nil && strings.Contains(err.Error(), "private") {
 			t.Errorf("%s: %v", c.path, err)
 		}

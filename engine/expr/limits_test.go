@@ -67,10 +67,18 @@ func TestBombs(t *testing.T) {
 		"yaml aliases":             `from_yaml("a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b]\nd: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c]\ne: &e [*d,*d,*d,*d,*d,*d,*d,*d,*d]\nf: [*e,*e,*e,*e,*e,*e,*e,*e,*e]")`,
 	} {
 		t.Run(name, func(t *testing.T) {
+			// A tenth of the defaults, so that the race detector does not make
+			// seconds of what takes a blink.
+			scope := NewScope(testScope().names, Options{Limits: Limits{
+				Steps: 500_000, Bytes: 3 << 20, Elements: 200_000, Time: 2 * time.Second}})
 			start := time.Now()
-			n, err := evaluate(t, "{{ "+text+" }}", testValues())
+			tmpl, list := CompileNode(str("{{ "+text+" }}"), scope)
+			n, err := tmpl.Eval(t.Context(), testValues())
 			if err == nil {
 				t.Errorf("was evaluated, to %s", n.Kind)
+			}
+			if list.HasErrors() && err == nil {
+				t.Error("what did not compile was evaluated")
 			}
 			if took := time.Since(start); took > 8*time.Second {
 				t.Errorf("took %s", took)
@@ -79,6 +87,19 @@ func TestBombs(t *testing.T) {
 				t.Errorf("the message has %d bytes", len(err.Error()))
 			}
 		})
+	}
+}
+
+// The defaults hold where nothing else is said.
+func TestDefaultLimits(t *testing.T) {
+	for _, text := range []string{
+		`let a = repeat("x", 1000000); let b = a + a + a + a; let c = b + b + b + b; c + c + c + c`,
+		`let r = 1..1000; count(r, count(r, count(r, true) > 0) > 0)`,
+		`1..1000000`,
+	} {
+		if _, err := evaluate(t, "{{ "+text+" }}", testValues()); err == nil || !strings.Contains(err.Error(), errBudget.Error()) {
+			t.Errorf("%s: %v", text, err)
+		}
 	}
 }
 

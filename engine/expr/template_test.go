@@ -32,6 +32,9 @@ func TestTemplateValues(t *testing.T) {
 		"{{ {\"b\": 1, \"a\": \"<\"} }}!":                  `{"a":"<","b":1}!`,
 		"{{ duration(\"90s\") }}":                          "1m30s",
 		"{{ date(\"2020-01-02\").Year() }}":                2020,
+		"{{ \"http://x/*\" }}":                             "http://x/*",
+		"{{ defined(facts.later) ? 1 : 2 }}":               1,
+		"{{ defined(facts.later.deep) ? 1 : 2 }}":          1,
 		"{{ \"{{\" }}":                                     "{{",
 		"{{ '}}' }}":                                       "}}",
 		"a } b }} c":                                       "a } b }} c",
@@ -151,6 +154,8 @@ func TestTemplateMistakes(t *testing.T) {
 		{`x: "{{ defined(|\"n\") }}"`, "defined takes a variable", "Write defined(n)."},
 		{`{|"{{ name }}": 1}`, "a key cannot hold an expression", ""},
 		{`x: "{{ 1 + |"`, "", ""},
+		{`x: "{{ n |// 2 }}"`, "// is no operator here", "int(a / b)"},
+		{`x: "{{ n |/* two */ }}"`, "/* is no operator here", ""},
 	} {
 		t.Run(c.text, func(t *testing.T) {
 			column := strings.Index(c.text, "|") + 1
@@ -339,6 +344,11 @@ func TestTypeOf(t *testing.T) {
 	}))
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
+	}
+	opt := ClosedMap(map[string]Field{"a": {Type: IntType, Optional: true}})
+	req := ClosedMap(map[string]Field{"a": {Type: IntType}})
+	if !Union(req, opt).Fields["a"].Optional || !Union(opt, req).Fields["a"].Optional || Union(req, ClosedMap(req.Fields)).Fields["a"].Optional {
+		t.Error("a union lost what is optional")
 	}
 	if u := Union(ClosedMap(map[string]Field{"a": {Type: IntType}}), OpenMap); !u.Open || u.Fields["a"].Type != AnyType || !u.Fields["a"].Optional {
 		t.Errorf("union with an open map: %+v", u)
