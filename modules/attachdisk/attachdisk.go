@@ -60,6 +60,9 @@ func Bring(ctx context.Context, env *step.Env, vm *virt.VM, want virt.DiskSpec) 
 	if want.Size == 0 {
 		return nil
 	}
+	if err := env.Platform.DiskSizes(ctx, vm); err != nil {
+		return err
+	}
 	_, err := env.Apply(ctx, virt.ResizeDisk{On: virt.OnVM(vm), Disk: have.Name, Size: max(want.Size, have.Size)})
 	return err
 }

@@ -32,6 +32,9 @@ func (a *Args) Ensure(ctx context.Context, env *step.Env) (step.Result, error) {
 	if err != nil {
 		return step.Result{}, err
 	}
+	if err := env.Platform.DiskSizes(ctx, vm); err != nil {
+		return step.Result{}, err
+	}
 	_, err = env.Apply(ctx, virt.DetachDisk{On: virt.OnVM(vm), Disk: a.Disk, DeleteVolume: a.DeleteVolume})
 	return step.Result{}, err
 }

@@ -62,6 +62,9 @@ func (a *Args) Ensure(ctx context.Context, env *step.Env) (step.Result, error) {
 	if err != nil {
 		return step.Result{}, err
 	}
+	if err := env.Platform.DiskSizes(ctx, vm); err != nil {
+		return step.Result{}, err
+	}
 	f := Facts{
 		Exists: true, Name: vm.Name, ID: vm.ID, State: vm.State, CPU: vm.CPU, Memory: vm.Memory, Disks: vm.Disks, NICs: vm.NICs,
 		Autostart: vm.Autostart, Host: vm.Host, Metadata: vm.Metadata, Pending: vm.Pending, Unfinished: vm.Unfinished != "",

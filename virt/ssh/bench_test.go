@@ -67,3 +67,24 @@ func BenchmarkTunnel(b *testing.B) {
 		b.Fatal(err)
 	}
 }
+
+// BenchmarkDialUnix is a new channel with one question and answer; 40 ms here
+// would be a delayed acknowledgement.
+func BenchmarkDialUnix(b *testing.B) {
+	c := dial(b, sshtest.Start(b, sshtest.Options{}).Config())
+	path := echoSocket(b)
+	buf := make([]byte, 64)
+	for b.Loop() {
+		conn, err := c.DialUnix(b.Context(), path)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err := conn.Write(buf); err != nil {
+			b.Fatal(err)
+		}
+		if _, err := io.ReadFull(conn, buf); err != nil {
+			b.Fatal(err)
+		}
+		conn.Close()
+	}
+}

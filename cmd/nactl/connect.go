@@ -1,0 +1,198 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"github.com/nactl/nactl/inventory"
+	"github.com/nactl/nactl/virt"
+	"github.com/nactl/nactl/virt/libvirt"
+	"github.com/nactl/nactl/virt/ssh"
+)
+
+// connections builds the platforms of a run, each once: a node that is a target
+// and a member of a cluster has one connection. It is safe for concurrent use.
+type connections struct {
+	inv *inventory.Inventory
+	run string
+
+	mu        sync.Mutex
+	nodes     map[string]*libvirt.Node
+	platforms map[string]virt.Platform
+}
+
+func newConnections(inv *inventory.Inventory, run string) *connections {
+	return &connections{inv: inv, run: run, nodes: map[string]*libvirt.Node{}, platforms: map[string]virt.Platform{}}
+}
+
+// open gives the platform of a target. Nothing is dialled before its first use.
+func (c *connections) open(ctx context.Context, name string) (virt.Platform, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if p := c.platforms[name]; p != nil {
+		return p, nil
+	}
+	t, ok := c.inv.Target(name)
+	if !ok {
+		return nil, fmt.Errorf("the inventory has no target %q", name)
+	}
+	p, err := c.build(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	c.platforms[name] = p
+	return p, nil
+}
+
+func (c *connections) build(ctx context.Context, t inventory.Target) (virt.Platform, error) {
+	switch {
+	case t.Node != nil:
+		return c.node(ctx, t.Node)
+	case t.Cluster != nil:
+		var members []*libvirt.Node
+		for _, n := range t.Cluster.Nodes {
+			node, err := c.node(ctx, n)
+			if err != nil {
+				return nil, err
+			}
+			members = append(members, node)
+		}
+		return libvirt.OpenCluster(t.Name, members)
+	default:
+		return nil, &virt.Error{Kind: virt.ErrUnsupported, Summary: fmt.Sprintf("target %s is an oVirt engine, which this version cannot play on", t.Name),
+			Hint: "play on libvirt nodes and clusters"}
+	}
+}
+
+func (c *connections) node(ctx context.Context, n *inventory.Node) (*libvirt.Node, error) {
+	if node := c.nodes[n.Name]; node != nil {
+		return node, nil
+	}
+	cfg := libvirt.Config{
+		Name: n.Name, URI: n.URI, Socket: n.Socket, Address: n.Address, Accel: n.Accel, Maintenance: n.Maintenance, Run: c.run,
+	}
+	if t, ok := c.inv.Target(n.Cluster); ok && t.Cluster != nil {
+		cfg.SharedPools = t.Cluster.SharedPools
+	}
+	if !n.Local() {
+		var err error
+		if cfg.SSH, err = c.ssh(n); err != nil {
+			return nil, err
+		}
+		if cfg.URI, cfg.Socket, err = remoteURI(n, cfg.SSH); err != nil {
+			return nil, err
+		}
+	}
+	node, err := libvirt.Open(ctx, cfg)
+	if err != nil {
+		return nil, fmt.Errorf("node %s: %w", n.Name, err)
+	}
+	c.nodes[n.Name] = node
+	return node, nil
+}
+
+// ssh says how a node is reached, as the inventory has it.
+func (c *connections) ssh(n *inventory.Node) (*ssh.Config, error) {
+	cfg := &ssh.Config{
+		Name: n.Name, Address: n.Address, Port: n.Port, User: n.User, IdentityFiles: n.IdentityFiles, IdentitiesOnly: n.IdentitiesOnly,
+		Agent: n.Agent, KnownHosts: n.KnownHosts, HostKeyAlias: n.HostKeyAlias, SSHConfig: n.SSHConfig, Become: n.Become,
+		ConnectTimeout: n.ConnectTimeout, KeepAlive: n.KeepAlive, KeepAliveCount: n.KeepAliveCount,
+	}
+	if n.Jump == nil {
+		return cfg, nil
+	}
+	cfg.Jump = []ssh.Config{}
+	for _, name := range n.Jump {
+		hop, err := c.hop(name)
+		if err != nil {
+			return nil, fmt.Errorf("node %s: jump %q: %w", n.Name, name, err)
+		}
+		cfg.Jump = append(cfg.Jump, hop)
+	}
+	return cfg, nil
+}
+
+// hop gives a machine to go through: a node of the inventory, or [USER@]HOST[:PORT].
+func (c *connections) hop(name string) (ssh.Config, error) {
+	if t, ok := c.inv.Target(name); ok && t.Node != nil {
+		cfg, err := c.ssh(t.Node)
+		if err != nil {
+			return ssh.Config{}, err
+		}
+		return *cfg, nil
+	}
+	uri, err := ssh.ParseURI("qemu+ssh://" + name + "/system")
+	if err != nil {
+		return ssh.Config{}, err
+	}
+	return uri.Config, nil
+}
+
+// remoteURI gives the driver's URI and its socket as they are on the node itself.
+// A URI with an SSH transport also says how to get there, where the inventory
+// says nothing.
+func remoteURI(n *inventory.Node, cfg *ssh.Config) (uri, socket string, err error) {
+	if n.URI == "" || n.Address != "" {
+		return n.URI, n.Socket, nil
+	}
+	parsed, err := ssh.ParseURI(n.URI)
+	if err != nil {
+		return "", "", fmt.Errorf("node %s: %w", n.Name, err)
+	}
+	from := parsed.Config
+	cfg.Address, cfg.Port, cfg.User = from.Address, from.Port, from.User
+	if from.Name != "" && from.Address == "" {
+		cfg.Name = from.Name // an alias that ssh_config may know
+	}
+	if cfg.IdentityFiles == nil {
+		cfg.IdentityFiles = from.IdentityFiles
+	}
+	if cfg.KnownHosts == nil {
+		cfg.KnownHosts = from.KnownHosts
+	}
+	if socket = n.Socket; socket == "" {
+		socket = parsed.Socket
+	}
+	return parsed.Driver + "://" + parsed.Path, socket, nil
+}
+
+// close ends all connections. Clusters go first: their nodes are theirs.
+func (c *connections) close() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var errs []error
+	for _, p := range c.platforms {
+		if _, ok := p.(*libvirt.Cluster); ok {
+			errs = append(errs, p.Close())
+		}
+	}
+	for _, n := range c.nodes {
+		errs = append(errs, n.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// project reads files below the folder that holds a playbook.
+type project struct{ root string }
+
+// ReadFile reads a file of the project.
+func (p project) ReadFile(path string) ([]byte, error) {
+	root, err := os.OpenRoot(p.root)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	if filepath.IsAbs(path) {
+		rel, err := filepath.Rel(p.root, path)
+		if err != nil || strings.HasPrefix(rel, "..") {
+			return nil, fmt.Errorf("%s is outside of the project %s", path, p.root)
+		}
+		path = rel
+	}
+	return root.ReadFile(path)
+}

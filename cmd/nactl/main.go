@@ -1,0 +1,157 @@
+// Command nactl plays YAML playbooks on libvirt nodes and clusters.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/nactl/nactl/engine"
+)
+
+// version is set when a release is built.
+var version = "dev"
+
+func main() { os.Exit(run(os.Args, os.Stdin, os.Stdout, os.Stderr)) }
+
+// run is main with its surroundings as arguments. It gives the exit code.
+func run(argv []string, stdin *os.File, stdout, stderr io.Writer) int {
+	ctx, stop := interruptible(context.Background(), stderr)
+	defer stop()
+	a := &application{stdin: stdin, stdout: stdout, stderr: stderr}
+	app := a.cli()
+	argv, err := reorder(app, argv)
+	if err != nil {
+		fmt.Fprintf(stderr, "nactl: %v\n", err)
+		return engine.ExitOptions
+	}
+	err = app.RunContext(ctx, argv)
+	var code exitError
+	switch {
+	case err == nil:
+		return engine.ExitOK
+	case errors.As(err, &code):
+		if code.err != nil {
+			fmt.Fprintf(stderr, "nactl: %v\n", code.err)
+		}
+		return code.code
+	default:
+		fmt.Fprintf(stderr, "nactl: %v\n", err)
+		return engine.ExitUnexpected
+	}
+}
+
+// exitError ends the program with a code of its own; what there was to say has
+// been said when err is nil.
+type exitError struct {
+	code int
+	err  error
+}
+
+func (e exitError) Error() string {
+	if e.err == nil {
+		return fmt.Sprintf("exit status %d", e.code)
+	}
+	return e.err.Error()
+}
+
+func (e exitError) Unwrap() error { return e.err }
+
+// interruptible gives a context that the first Ctrl-C or SIGTERM ends: what is in
+// flight is aborted politely. The second one ends the program at once.
+func interruptible(parent context.Context, stderr io.Writer) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(parent)
+	signals := make(chan os.Signal, 2)
+	done := make(chan struct{})
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		first := true
+		for {
+			select {
+			case <-done:
+				return
+			case s := <-signals:
+				cause, code := engine.ErrInterrupted, engine.ExitInterrupted
+				if s == syscall.SIGTERM {
+					cause, code = engine.ErrTerminated, engine.ExitTerminated
+				}
+				if !first {
+					fmt.Fprintln(stderr, "nactl: stopped at once; what was in flight may or may not have been done")
+					os.Exit(code)
+				}
+				first = false
+				fmt.Fprintln(stderr, "nactl: finishing what is in flight; once more to stop at once")
+				cancel(cause)
+			}
+		}
+	}()
+	return ctx, func() {
+		signal.Stop(signals)
+		close(done)
+		cancel(nil)
+	}
+}
+
+// application is one call of the program.
+type application struct {
+	stdin          *os.File
+	stdout, stderr io.Writer
+}
+
+func (a *application) cli() *cli.App {
+	return &cli.App{
+		Name:                      "nactl",
+		Usage:                     "provision, change, drive and migrate virtual machines by playbooks",
+		Version:                   version,
+		HideHelpCommand:           true,
+		HideVersion:               true,
+		DisableSliceFlagSeparator: true,
+		UseShortOptionHandling:    true,
+		Reader:                    a.stdin,
+		Writer:                    a.stdout,
+		ErrWriter:                 a.stderr,
+		ExitErrHandler:            func(*cli.Context, error) {},
+		OnUsageError:              usageError,
+		Commands:                  []*cli.Command{a.playCommand(), a.planCommand(), a.lintCommand(), a.stepsCommand(), a.versionCommand()},
+		Action: func(c *cli.Context) error {
+			if c.Args().Present() {
+				return exitError{engine.ExitOptions, fmt.Errorf("unknown command %q; see nactl --help", c.Args().First())}
+			}
+			return cli.ShowAppHelp(c)
+		},
+		CustomAppHelpTemplate: cli.AppHelpTemplate + exitStatus,
+	}
+}
+
+const exitStatus = `
+EXIT STATUS:
+   0    all is well
+   1    unexpected error
+   2    a step failed
+   3    changes are wanted (with --detailed-exitcode)
+   4    a node or engine could not be reached
+   5    bad options
+   6    a playbook or the inventory is invalid; nothing was touched
+   130  interrupted
+   143  terminated
+`
+
+func usageError(_ *cli.Context, err error, _ bool) error {
+	return exitError{engine.ExitOptions, err}
+}
+
+func (a *application) versionCommand() *cli.Command {
+	return &cli.Command{
+		Name: "version", Usage: "print the version", OnUsageError: usageError,
+		Action: func(*cli.Context) error {
+			_, err := fmt.Fprintln(a.stdout, "nactl", version)
+			return err
+		},
+	}
+}

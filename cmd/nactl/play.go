@@ -1,0 +1,267 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"os/user"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/nactl/nactl/engine"
+	"github.com/nactl/nactl/engine/diag"
+	"github.com/nactl/nactl/engine/event"
+	"github.com/nactl/nactl/engine/expr"
+	"github.com/nactl/nactl/engine/source"
+	"github.com/nactl/nactl/inventory"
+	"github.com/nactl/nactl/modules"
+	"github.com/nactl/nactl/modules/step"
+	"github.com/nactl/nactl/virt"
+	"github.com/nactl/nactl/virt/local"
+)
+
+// commonFlags are those of all commands that read playbooks and an inventory.
+func commonFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringSliceFlag{Name: "inventory", Aliases: []string{"i"}, Usage: "inventory `FILE` or directory; may be repeated"},
+		&cli.StringSliceFlag{Name: "extra-vars", Aliases: []string{"e"}, Usage: "variable as `NAME=VALUE`, NAME=@FILE or @FILE; may be repeated"},
+		&cli.StringFlag{Name: "limit", Aliases: []string{"l"}, Usage: "only targets that `PATTERN` names, too"},
+		&cli.StringSliceFlag{Name: "tags", Aliases: []string{"t"}, Usage: "only steps with one of these `TAGS`"},
+		&cli.StringSliceFlag{Name: "skip-tags", Usage: "no steps with one of these `TAGS`"},
+	}
+}
+
+func runFlags() []cli.Flag {
+	return append(commonFlags(),
+		&cli.IntFlag{Name: "forks", Aliases: []string{"f"}, Value: engine.DefaultForks, Usage: "at most `N` targets side by side"},
+		&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "human", Usage: "`FORMAT`: human, json (one event a line) or quiet"},
+		&cli.BoolFlag{Name: "diff", Aliases: []string{"D"}, Usage: "show all fields and the differences of texts"},
+		&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Usage: "say more; may be repeated", Count: new(int)},
+		&cli.StringFlag{Name: "color", Value: "auto", Usage: "`WHEN`: auto, always or never"},
+		&cli.BoolFlag{Name: "detailed-exitcode", Usage: "exit with 3 when something was changed, or would be"},
+	)
+}
+
+func (a *application) playCommand() *cli.Command {
+	flags := append(runFlags(), &cli.BoolFlag{Name: "check", Aliases: []string{"C"}, Usage: "change nothing, show what would be done"})
+	return &cli.Command{
+		Name: "play", Usage: "play playbooks", ArgsUsage: "FILE…", Flags: flags, OnUsageError: usageError,
+		Action: func(c *cli.Context) error { return a.play(c, c.Bool("check")) },
+	}
+}
+
+func (a *application) planCommand() *cli.Command {
+	return &cli.Command{
+		Name: "plan", Usage: "show what playbooks would change, field by field; change nothing", ArgsUsage: "FILE…", Flags: runFlags(), OnUsageError: usageError,
+		Action: func(c *cli.Context) error { return a.play(c, true) },
+	}
+}
+
+func (a *application) play(c *cli.Context, check bool) error {
+	files, err := fileArgs(c)
+	if err != nil {
+		return err
+	}
+	id, err := runID()
+	if err != nil {
+		return err
+	}
+	s := &setup{app: a, ctx: c.Context, c: c, sources: &source.Sources{}, run: id, check: check}
+	prepared, world, options, err := s.prepare(files)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	readers, err := a.readers(c, check)
+	if err != nil {
+		return err
+	}
+	options.Mask = event.NewMask()
+	writer := event.NewWriter(id, options.Mask, nil, readers...)
+	options.Sink = writer
+	watch := &changeWatch{Sink: writer}
+	options.Sink = watch
+	code := engine.Run(c.Context, prepared, world, *options)
+	if err := writer.Close(); err != nil {
+		return exitError{engine.ExitUnexpected, err}
+	}
+	if code == engine.ExitOK && c.Bool("detailed-exitcode") && watch.changed() {
+		code = engine.ExitChanges
+	}
+	if code != engine.ExitOK {
+		return exitError{code, nil}
+	}
+	return nil
+}
+
+// changeWatch notes whether a run changed something, or a plan would.
+type changeWatch struct {
+	event.Sink
+	any bool
+}
+
+// Emit passes on.
+func (w *changeWatch) Emit(e event.Event) {
+	if r, ok := e.(event.Recap); ok {
+		w.any = slices.ContainsFunc(r.Targets, func(t event.TargetRecap) bool { return t.Changed > 0 || t.Undecided > 0 })
+	}
+	w.Sink.Emit(e)
+}
+
+func (w *changeWatch) changed() bool { return w.any }
+
+func fileArgs(c *cli.Context) ([]string, error) {
+	files := c.Args().Slice()
+	if len(files) == 0 {
+		return nil, exitError{engine.ExitOptions, fmt.Errorf("name a playbook: nactl %s FILE", c.Command.Name)}
+	}
+	return files, nil
+}
+
+// runID gives a run a short name of its own.
+func runID() (string, error) {
+	b := make([]byte, 3)
+	if _, err := rand.Read(b); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(b), nil
+}
+
+// setup gathers what a run needs from the command line.
+type setup struct {
+	app     *application
+	ctx     context.Context
+	c       *cli.Context
+	sources *source.Sources
+	run     string
+	check   bool
+	conns   *connections
+}
+
+func (s *setup) close() {
+	if s.conns == nil {
+		return
+	}
+	if err := s.conns.close(); err != nil {
+		fmt.Fprintf(s.app.stderr, "nactl: closing connections: %v\n", err)
+	}
+}
+
+// prepare loads everything and reports every mistake at once.
+func (s *setup) prepare(files []string) (*engine.Prepared, *engine.World, *engine.Options, error) {
+	extra, list := extraVars(s.c.StringSlice("extra-vars"), s.sources)
+	inv, found := inventory.Load(s.ctx, s.c.StringSlice("inventory"), inventory.Options{Sources: s.sources})
+	list.Add(found...)
+	if inv == nil {
+		return nil, nil, nil, s.report(list)
+	}
+	inv, found = inv.WithVarsBeside(filepath.Dir(files[0]), inventory.Options{Sources: s.sources})
+	list.Add(found...)
+	if inv == nil {
+		return nil, nil, nil, s.report(list)
+	}
+	s.conns = newConnections(inv, s.run)
+	world := s.world(inv)
+	options := &engine.Options{
+		RunID: s.run, Version: version, Playbooks: files, Inventory: inv.Files, Check: s.check, Forks: s.c.Int("forks"), Extra: extra,
+		Tags: tags(s.c, "tags"), SkipTags: tags(s.c, "skip-tags"), Verbosity: s.c.Count("verbose"),
+	}
+	if u, err := user.Current(); err == nil {
+		options.User = u.Username
+	}
+	prepared, found := engine.Prepare(s.ctx, files, s.sources, modules.Registry(), world, *options)
+	list.Add(found...)
+	if err := s.report(list); err != nil {
+		return nil, nil, nil, err
+	}
+	return prepared, world, options, nil
+}
+
+// tags gives the tags of an option; commas separate them, too.
+func tags(c *cli.Context, name string) []string {
+	var out []string
+	for _, v := range c.StringSlice(name) {
+		for _, t := range strings.Split(v, ",") {
+			if t = strings.TrimSpace(t); t != "" {
+				out = append(out, t)
+			}
+		}
+	}
+	return out
+}
+
+// report shows diagnostics on stderr, and gives an error when they stop the run.
+func (s *setup) report(list diag.List) error {
+	list.Sort()
+	if err := diag.Write(s.app.stderr, list, s.sources, diag.Options{}); err != nil {
+		return err
+	}
+	if !list.HasErrors() {
+		return nil
+	}
+	fmt.Fprintf(s.app.stderr, "%s, nothing was touched\n", list.Tally())
+	return exitError{engine.ExitInvalid, nil}
+}
+
+// world gives the runner what the inventory and this machine have.
+func (s *setup) world(inv *inventory.Inventory) *engine.World {
+	w := &engine.World{
+		Groups: map[string][]string{},
+		Open:   s.conns.open,
+		Local:  local.New(),
+		Image:  func(target, name string) (virt.ImageSource, error) { return inv.Image(name, target) },
+		Files:  func(playbook string) step.Files { return project{filepath.Dir(playbook)} },
+		Ask:    s.app.asker(),
+		Host:   expr.LocalHost{Root: "."},
+		Secret: func(ctx context.Context, n *source.Node) (string, error) {
+			out, list := inventory.ResolveSecrets(ctx, n)
+			if err := list.Err(); err != nil {
+				return "", err
+			}
+			return out.Str, nil
+		},
+	}
+	for _, t := range inv.All() {
+		w.All = append(w.All, engineTarget(t))
+		if t.Node == nil || t.Node.Cluster == "" {
+			w.Groups["all"] = append(w.Groups["all"], t.Name)
+		}
+	}
+	for _, g := range inv.Groups {
+		w.Groups[g.Name] = g.Targets
+	}
+	limit := s.c.String("limit")
+	w.Select = func(pattern *source.Node) ([]engine.Target, diag.List) {
+		selected, list := inv.Select(pattern)
+		if limit != "" && !list.HasErrors() {
+			var found diag.List
+			selected, found = inv.Limit(selected, source.FromAny(limit, diag.Range{Pos: diag.Pos{File: "--limit"}}))
+			list.Add(found...)
+		}
+		var out []engine.Target
+		for _, t := range selected {
+			out = append(out, engineTarget(t))
+		}
+		return out, list
+	}
+	return w
+}
+
+func engineTarget(t inventory.Target) engine.Target {
+	return engine.Target{Name: t.Name, Kind: string(t.Kind), Groups: t.Groups, Vars: t.Vars.Nodes()}
+}
+
+// errNoAnswer says that the input ended while something was asked.
+var errNoAnswer = errors.New("the input ended before an answer came")
+
+// terminal tells whether a stream is one.
+func terminal(f any) bool {
+	file, ok := f.(*os.File)
+	return ok && isTerminal(int(file.Fd()))
+}

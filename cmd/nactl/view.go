@@ -1,0 +1,106 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+	"golang.org/x/term"
+
+	"github.com/nactl/nactl/engine"
+	"github.com/nactl/nactl/engine/event"
+)
+
+func isTerminal(fd int) bool { return term.IsTerminal(fd) }
+
+// readers gives those who show the run, as --output says.
+func (a *application) readers(c *cli.Context, check bool) ([]event.Reader, error) {
+	color, err := a.color(c.String("color"))
+	if err != nil {
+		return nil, err
+	}
+	o := event.Options{
+		Color: color, Live: a.live(), Verbose: c.Count("verbose"), Diff: check || c.Bool("diff"),
+		Width: func() int { return width(a.stdout) },
+	}
+	switch format := c.String("output"); format {
+	case "human":
+		return []event.Reader{event.NewTerminal(a.stdout, a.stderr, o)}, nil
+	case "quiet":
+		return []event.Reader{event.NewQuiet(a.stdout, a.stderr, o)}, nil
+	case "json":
+		return []event.Reader{event.NewNDJSON(a.stdout)}, nil
+	default:
+		return nil, exitError{engine.ExitOptions, fmt.Errorf("--output is human, json or quiet, not %q", format)}
+	}
+}
+
+// live tells whether what is running can be shown and redrawn.
+func (a *application) live() bool {
+	return terminal(a.stdout) && terminal(a.stderr) && os.Getenv("CI") == "" && os.Getenv("TERM") != "dumb"
+}
+
+// color follows NO_COLOR and its opposites, unless the option decides.
+func (a *application) color(when string) (bool, error) {
+	switch when {
+	case "always":
+		return true, nil
+	case "never":
+		return false, nil
+	case "auto":
+		if os.Getenv("NO_COLOR") != "" {
+			return false, nil
+		}
+		if os.Getenv("CLICOLOR_FORCE") != "" || os.Getenv("FORCE_COLOR") != "" {
+			return true, nil
+		}
+		return a.live(), nil
+	default:
+		return false, exitError{engine.ExitOptions, fmt.Errorf("--color is auto, always or never, not %q", when)}
+	}
+}
+
+func width(f any) int {
+	file, ok := f.(*os.File)
+	if !ok {
+		return 0
+	}
+	w, _, err := term.GetSize(int(file.Fd()))
+	if err != nil {
+		return 0
+	}
+	return w
+}
+
+// asker gives the function that asks the person at the terminal; nil where there
+// is none.
+func (a *application) asker() func(context.Context, string) (string, error) {
+	if a.stdin == nil || !terminal(a.stdin) {
+		return nil
+	}
+	lines := bufio.NewReader(a.stdin)
+	return func(ctx context.Context, prompt string) (string, error) {
+		fmt.Fprint(a.stderr, prompt+" ")
+		type answer struct {
+			line string
+			err  error
+		}
+		got := make(chan answer, 1)
+		go func() {
+			line, err := lines.ReadString('\n')
+			got <- answer{line, err}
+		}()
+		select {
+		case <-ctx.Done():
+			return "", context.Cause(ctx)
+		case ans := <-got:
+			if ans.err != nil && ans.line == "" {
+				return "", errNoAnswer
+			}
+			return strings.TrimRight(ans.line, "\r\n"), nil
+		}
+	}
+}
