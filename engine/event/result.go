@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/nactl/nactl/virt"
 )
 
 // objectW is the width of the column that names what is concerned.
@@ -48,7 +50,7 @@ func (t *Terminal) resultRows(r Result, a *activity) []row {
 	var list []row
 	if !t.quiet {
 		// What a step registers holds what its actions gave.
-		list = rows(a.changes, detail{all: t.o.Verbose >= 2, outputs: t.o.Verbose >= 1 && r.Output == nil, diff: t.o.Diff})
+		list = rows(a.told(r, t.o.Verbose), detail{all: t.o.Verbose >= 2, outputs: t.o.Verbose >= 1 && r.Output == nil, diff: t.o.Diff})
 	}
 	if r.Error != nil {
 		list = append([]row{t.failed(r, a)}, list...)
@@ -95,7 +97,7 @@ func (t *Terminal) resultRows(r Result, a *activity) []row {
 	if r.Item != nil && r.Item.Label != "" {
 		label := oneLine(r.Item.Label)
 		switch {
-		case strings.Contains(list[0].object, label):
+		case strings.HasSuffix(" "+list[0].object, " "+label), strings.HasSuffix(list[0].object, "/"+label):
 		case list[0].object == "" && list[0].sign == "":
 			list[0].object = label
 		default:
@@ -110,6 +112,20 @@ func (t *Terminal) resultRows(r Result, a *activity) []row {
 		last.more = append(last.more, output(r.Output)...)
 	}
 	return list
+}
+
+// told gives the changes that a result shows. Of what was tried several times,
+// the last attempt speaks; commands of a step that its author calls unchanged
+// are looks, not changes.
+func (a *activity) told(r Result, verbose int) []change {
+	var out []change
+	for _, c := range a.changes {
+		if c.intent.Nature == virt.Action && verbose < 2 && (c.intent.Attempt != a.at.Attempt || r.Status == OK && verbose < 1) {
+			continue
+		}
+		out = append(out, c)
+	}
+	return out
 }
 
 // failed gives the line of a failure, and below it what was wanted, what was

@@ -94,6 +94,7 @@ var (
 		{Path: "network", After: "2921-web"}, {Path: "vlan", After: 2921}, {Path: "hosts", After: []string{"n1", "n2"}}}}
 	cpu    = virt.SetCPU{On: onVM("web-1"), Count: virt.Some(3)}
 	cpuOut = virt.Outcome{Changed: true, Fields: []virt.FieldChange{{Path: "cpu.count", Before: 2, After: 3, Note: "live and configured"}}}
+	nginx  = virt.GuestExec{On: onVM("web-1"), Command: virt.Command{Argv: []string{"systemctl", "is-active", "nginx"}}}
 	mem    = virt.SetMemory{On: onVM("web-2"), Max: virt.Some(256 * virt.MiB)}
 	memOut = virt.Outcome{Changed: true,
 		Fields:  []virt.FieldChange{{Path: "memory.max", Before: 512 * virt.MiB, After: 256 * virt.MiB, Unit: "bytes", Note: "pending: after a restart"}},
@@ -250,6 +251,8 @@ func TestVerbose(t *testing.T) {
 		applied{virt.GuestExec{On: onVM("web-1"), Command: virt.Command{Shell: "ls\nls"}}, virt.Outcome{Changed: true, Result: &virt.CommandResult{Stdout: "one\ntwo\n"}}})
 	s.begin(2, 0, "More CPU", "set_cpu")
 	s.item("lab", nil, Result{Status: OK}, 0, applied{cpu, virt.Outcome{}})
+	s.begin(3, 0, "nginx is up", "guest_exec")
+	s.item("lab", nil, Result{Status: OK}, 0, applied{nginx, virt.Outcome{Changed: true, Result: &virt.CommandResult{RC: 3, Stdout: "inactive\n"}}})
 	out, progress := view(t, Options{Verbose: 2}, s.end()...)
 	golden(t, "verbose.txt", out)
 	golden(t, "verbose_progress.txt", progress)
@@ -270,6 +273,26 @@ func TestFreeStrategy(t *testing.T) {
 	s.item("n1", nil, Result{Status: OK}, 65*time.Second)
 	out, _ := view(t, Options{}, s.end()...)
 	golden(t, "free.txt", out)
+}
+
+// A command that is asked again and again shows its last answer, and none where
+// its author says that it only looks.
+func TestAttempts(t *testing.T) {
+	s := newScript(false, 2, lab)
+	s.begin(1, 0, "nginx is up", "guest_exec")
+	at := At{Step: s.step.Step, Target: "lab"}
+	for at.Attempt = 1; at.Attempt <= 3; at.Attempt++ {
+		i := NewIntent(at, 1, nginx)
+		s.add(ItemStarted{at})
+		s.add(i)
+		s.add(NewOutcome(i, virt.Outcome{Changed: true, Result: &virt.CommandResult{RC: 3 - at.Attempt}}, nil, 0))
+	}
+	at.Attempt--
+	s.add(Result{At: at, Status: Changed})
+	s.begin(2, 0, "nginx is up", "guest_exec")
+	s.item("lab", nil, Result{Status: OK}, 0, applied{nginx, virt.Outcome{Changed: true}})
+	out, _ := view(t, Options{}, s.end()...)
+	golden(t, "attempts.txt", out)
 }
 
 // Two items side by side tell of their changes alternately; each result still is
