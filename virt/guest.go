@@ -26,7 +26,7 @@ type Command struct {
 	Stdin   string            `json:"stdin,omitempty"`
 	Env     map[string]string `json:"env,omitempty"`
 	Dir     string            `json:"chdir,omitempty"`
-	Timeout time.Duration     `json:"timeout,omitempty"` // 0 = the platform's default of 60 s
+	Timeout time.Duration     `json:"timeout,omitempty"` // 0 = 60 s in a guest, no limit on the controller
 }
 
 // CommandResult is how a command ended.
