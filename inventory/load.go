@@ -301,6 +301,9 @@ func (l *loader) each(section *source.Node, what string, add func(name, value *s
 			l.list.Errorf(e.Key.Range, "range", "%s", err)
 			continue
 		}
+		step := stepper{copies: len(names), words: map[*source.Node][]string{}, problem: func(at *source.Node, err error) {
+			l.list.Errorf(at.Range, "range", "%s", err)
+		}}
 		for i, name := range names {
 			if problem := badName(name); problem != "" {
 				l.list.Errorf(e.Key.Range, "name", "%s %q: %s", what, name, problem)
@@ -310,9 +313,7 @@ func (l *loader) each(section *source.Node, what string, add func(name, value *s
 			if len(names) > 1 || name != e.Key.Str {
 				k := *e.Key
 				k.Str, key = name, &k
-				value = inStep(e.Value, i, len(names), func(at *source.Node, err error) {
-					l.list.Errorf(at.Range, "range", "%s", err)
-				})
+				value = step.copy(e.Value, i)
 			}
 			before := len(l.list)
 			add(key, value)

@@ -84,46 +84,61 @@ func rangeWords(s string) ([]string, error) {
 	return out, nil
 }
 
-// inStep gives the i-th of n copies of an entry: each text with a range in it
-// stands for n words, one for each copy. Variables are left alone, for there
-// brackets may mean anything.
-func inStep(entry *source.Node, i, n int, problem func(at *source.Node, err error)) *source.Node {
-	switch entry.Kind {
+// stepper makes the copies of an entry whose name is a range: each text with a
+// range in it stands for as many words, one for each copy. Variables are left
+// alone, for there brackets may mean anything.
+type stepper struct {
+	copies  int
+	problem func(at *source.Node, err error) // hears of each text once
+	words   map[*source.Node][]string        // what the texts stand for; nil where that is wrong
+}
+
+// copy gives the i-th copy of a value.
+func (s *stepper) copy(v *source.Node, i int) *source.Node {
+	switch v.Kind {
 	case source.String:
-		if !hasRange(entry.Str) {
-			return entry
+		words := s.wordsOf(v)
+		if words == nil {
+			return v
 		}
-		words, err := expand(entry.Str)
-		if err == nil && len(words) != n {
-			err = fmt.Errorf("%q stands for %d words, the name of the entry for %d: they must go in step", entry.Str, len(words), n)
-		}
-		if err != nil {
-			if i == 0 {
-				problem(entry, err)
-			}
-			return entry
-		}
-		out := *entry
+		out := *v
 		out.Str = words[i]
 		return &out
 	case source.Map:
-		out := *entry
-		out.Entries = make([]source.Entry, len(entry.Entries))
-		for j, e := range entry.Entries {
+		out := *v
+		out.Entries = make([]source.Entry, len(v.Entries))
+		for j, e := range v.Entries {
 			out.Entries[j] = e
 			if e.Key.Str != "vars" {
-				out.Entries[j].Value = inStep(e.Value, i, n, problem)
+				out.Entries[j].Value = s.copy(e.Value, i)
 			}
 		}
 		return &out
 	case source.List:
-		out := *entry
-		out.Items = make([]*source.Node, len(entry.Items))
-		for j, item := range entry.Items {
-			out.Items[j] = inStep(item, i, n, problem)
+		out := *v
+		out.Items = make([]*source.Node, len(v.Items))
+		for j, item := range v.Items {
+			out.Items[j] = s.copy(item, i)
 		}
 		return &out
 	default:
-		return entry
+		return v
 	}
+}
+
+func (s *stepper) wordsOf(v *source.Node) []string {
+	words, known := s.words[v]
+	if known || !hasRange(v.Str) {
+		return words
+	}
+	words, err := expand(v.Str)
+	if err == nil && len(words) != s.copies {
+		err = fmt.Errorf("%q stands for %d words, the name of the entry for %d: they must go in step", v.Str, len(words), s.copies)
+	}
+	if err != nil {
+		s.problem(v, err)
+		words = nil
+	}
+	s.words[v] = words
+	return words
 }
