@@ -2,6 +2,7 @@ package expr
 
 import (
 	"fmt"
+	"math"
 	"reflect"
 	"regexp"
 	"slices"
@@ -27,22 +28,18 @@ func operators() []function {
 			return nil, absentValue(r, args[0].(int))
 		}},
 		{name: fnTick, call: func(r *run, _ []any) (any, error) { return nil, r.spend(1) }},
-		{name: fnAdd, call: func(r *run, args []any) (any, error) {
-			a, aIsText := args[0].(string)
-			b, bIsText := args[1].(string)
-			if aIsText && bIsText {
-				if err := r.produce(len(a) + len(b)); err != nil {
-					return nil, err
-				}
-				return a + b, nil
-			}
-			if aIsText || bIsText {
-				return nil, fmt.Errorf("cannot add %s and %s: use string(x) to make text, or int(x) to make a number", article(args[0]), article(args[1]))
-			}
-			if args[0] == nil || args[1] == nil {
-				return nil, fmt.Errorf("cannot add %s and %s", article(args[0]), article(args[1]))
-			}
-			return runtime.Add(args[0], args[1]), nil
+		{name: fnAdd, call: add},
+		{name: fnSub, call: func(_ *run, args []any) (any, error) {
+			return arithmetic("subtract", args, runtime.Subtract, func(a, b int) (int, bool) {
+				c := a - b
+				return c, (c < a) == (b > 0)
+			})
+		}},
+		{name: fnMul, call: func(_ *run, args []any) (any, error) {
+			return arithmetic("multiply", args, runtime.Multiply, func(a, b int) (int, bool) {
+				c := a * b
+				return c, a == 0 || c/a == b && (a != -1 || b != math.MinInt)
+			})
 		}},
 		{name: fnEqual, call: func(r *run, args []any) (any, error) {
 			if err := r.weighComposite(args[0], args[1]); err != nil {
@@ -86,6 +83,44 @@ func operators() []function {
 		{name: fnMember, call: func(_ *run, args []any) (any, error) { return memberOf(args[0], args[1], false) }},
 		{name: fnMaybe, call: func(_ *run, args []any) (any, error) { return memberOf(args[0], args[1], true) }},
 	}
+}
+
+func add(r *run, args []any) (any, error) {
+	a, aIsText := args[0].(string)
+	b, bIsText := args[1].(string)
+	switch {
+	case aIsText && bIsText:
+		if err := r.produce(len(a) + len(b)); err != nil {
+			return nil, err
+		}
+		return a + b, nil
+	case aIsText || bIsText:
+		return nil, fmt.Errorf("cannot add %s and %s: use string(x) to make text, or int(x) to make a number", article(args[0]), article(args[1]))
+	}
+	return arithmetic("add", args, runtime.Add, func(a, b int) (int, bool) {
+		c := a + b
+		return c, (c > a) == (b > 0)
+	})
+}
+
+// arithmetic computes with integers through ints, which tells whether the
+// result is right, and with everything else as expr-lang does.
+func arithmetic(verb string, args []any, others func(a, b any) any, ints func(a, b int) (int, bool)) (any, error) {
+	a, aIsInt := args[0].(int)
+	b, bIsInt := args[1].(int)
+	if aIsInt && bIsInt {
+		if c, ok := ints(a, b); ok {
+			return c, nil
+		}
+		return nil, fmt.Errorf("cannot %s %d and %d: the result does not fit an integer", verb, a, b)
+	}
+	for _, v := range args {
+		switch v.(type) {
+		case nil, bool, string, []any, map[string]any:
+			return nil, fmt.Errorf("cannot %s %s and %s", verb, article(args[0]), article(args[1]))
+		}
+	}
+	return others(args[0], args[1]), nil
 }
 
 // weighComposite weighs two values that are about to be compared.

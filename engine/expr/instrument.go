@@ -10,7 +10,9 @@ import (
 // The internal functions. Their names cannot be written in an expression.
 const (
 	fnAbsent  = "$absent"  // (run, slot): fails for a chain without a value
-	fnAdd     = "$add"     // (run, a, b): a + b, counting the bytes
+	fnAdd     = "$add"     // (run, a, b): a + b, counting the bytes of text
+	fnSub     = "$sub"     // (run, a, b): a - b
+	fnMul     = "$mul"     // (run, a, b): a * b
 	fnEqual   = "$equal"   // (run, a, b): a == b, counting the elements
 	fnIn      = "$in"      // (run, a, b): a in b, counting the elements
 	fnMatches = "$matches" // (run, a, b): a matches b, a pattern of bounded size
@@ -65,9 +67,10 @@ func instrumentCall(n *ast.Node, call *ast.CallNode, c *nature.Cache) {
 func instrumentBinary(n *ast.Node, x *ast.BinaryNode, c *nature.Cache) {
 	l, r := x.Left.Nature(), x.Right.Nature()
 	switch x.Operator {
-	case "+":
-		if !l.IsNumber() || !r.IsNumber() {
-			replaceByCall(n, fnAdd, x.Left, x.Right)
+	case "+", "-", "*":
+		// Integers, and what may be integers, must not wrap silently.
+		if !l.IsFloat && !r.IsFloat {
+			replaceByCall(n, map[string]string{"+": fnAdd, "-": fnSub, "*": fnMul}[x.Operator], x.Left, x.Right)
 		}
 	case "==":
 		if !scalar(l) && !scalar(r) {
