@@ -5,6 +5,7 @@ package libvirt
 import (
 	"cmp"
 	"context"
+	"errors"
 
 	"golang.org/x/sync/errgroup"
 	lv "libvirt.org/go/libvirt"
@@ -63,8 +64,9 @@ func freeMemory(c *lv.Connect) (int64, error) {
 	}
 	// A driver without these numbers says so with an error that has no code.
 	free, err := c.GetFreeMemory()
-	if isCode(err, lv.ERR_OK) {
-		err = nil // 0 bytes, which the call cannot tell from a failure
+	var le lv.Error
+	if errors.As(err, &le) && le.Domain == lv.FROM_NONE {
+		err = nil // nothing failed: it is 0 bytes, which the call cannot tell from a failure
 	}
 	return int64(free), err
 }
