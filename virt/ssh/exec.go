@@ -34,7 +34,7 @@ func (c *Client) Exec(ctx context.Context, cmd Command) (Result, error) {
 		limit = DefaultMaxOutput
 	}
 	stdout, stderr := &capped{max: limit}, &capped{max: limit}
-	leader := &leaderFilter{next: stderr}
+	leader := newLeaderFilter(stderr)
 	p, err := c.start(ctx, announceLeader(line), func(s *gossh.Session) error {
 		s.Stdin, s.Stdout, s.Stderr = cmd.Stdin, stdout, leader
 		return nil

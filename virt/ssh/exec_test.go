@@ -102,6 +102,9 @@ func TestExecRefusesNonsense(t *testing.T) {
 	}
 }
 
+// halfMinute is long enough to be cancelled, and ends if it is not.
+const halfMinute = `i=0; while [ $i -lt 600 ]; do i=$((i+1)); sleep 0.05; done`
+
 func TestExecCancelTerminatesTheCommand(t *testing.T) {
 	c := dial(t, sshtest.Start(t, sshtest.Options{}).Config())
 	mark := filepath.Join(t.TempDir(), "mark")
@@ -109,8 +112,8 @@ func TestExecCancelTerminatesTheCommand(t *testing.T) {
 		name, script string
 		most         time.Duration
 	}{
-		{"polite", `trap 'echo TERM >"$M"; exit 3' TERM; echo started >"$M"; while :; do sleep 0.05; done`, time.Second},
-		{"deaf", `trap "" TERM; echo $$ >"$M"; while :; do sleep 0.05; done`, 4 * time.Second},
+		{"polite", `trap 'echo TERM >"$M"; exit 3' TERM; echo started >"$M"; ` + halfMinute, time.Second},
+		{"deaf", `trap "" TERM; echo $$ >"$M"; ` + halfMinute, 4 * time.Second},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			os.Remove(mark)

@@ -3,6 +3,7 @@ package ssh
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -47,14 +48,15 @@ func (c *Client) ReadFile(ctx context.Context, name string) ([]byte, error) {
 }
 
 // The size is compared before the file takes its place, since a cut connection
-// looks to cat like the end of the data.
-const writeScript = `f=$1 mode=$2 size=$3
+// looks to cat like the end of the data. The temporary name is given, and not
+// made by mktemp, so that a signal at any time finds it known; set -C opens with
+// O_EXCL.
+const writeScript = `f=$1 mode=$2 size=$3 tmp=$4
 [ ! -d "$f" ] || exit 95
 umask 077
-tmp=$(mktemp "$4/.nactl.XXXXXX") || exit 1
 trap 'rm -f "$tmp"' EXIT
 trap 'exit 1' HUP INT TERM PIPE
-cat >"$tmp" || exit 1
+(set -C; cat >"$tmp") || exit 1
 [ "$(wc -c <"$tmp")" -eq "$size" ] || exit 96
 chmod "$mode" "$tmp" || exit 1
 sync "$tmp" 2>/dev/null
@@ -65,9 +67,9 @@ mv -f "$tmp" "$f"`
 // the connection is cut. The file is a new one, owned by the user who writes; a
 // symbolic link is replaced, not followed. mode is only permission bits.
 func (c *Client) WriteFile(ctx context.Context, name string, data []byte, mode fs.FileMode) error {
-	name = relative(name)
+	tmp := relative(path.Join(path.Dir(name), ".nactl."+rand.Text()))
 	_, err := c.script(ctx, writeScript, data, name,
-		strconv.FormatUint(uint64(mode.Perm()), 8), strconv.Itoa(len(data)), relative(path.Dir(name)))
+		strconv.FormatUint(uint64(mode.Perm()), 8), strconv.Itoa(len(data)), tmp)
 	if err != nil {
 		return fmt.Errorf("%s: write %s: %w", c.t.host, name, err)
 	}

@@ -29,11 +29,16 @@ func announceLeader(line string) string {
 // printed before it is kept.
 type leaderFilter struct {
 	next *capped
+	seen chan struct{} // closed when the leader is known, or nothing is looked for any more
 
 	mu     sync.Mutex
 	held   []byte // stderr up to the announcement
 	passed bool   // nothing is looked for any more
 	pid    int
+}
+
+func newLeaderFilter(next *capped) *leaderFilter {
+	return &leaderFilter{next: next, seen: make(chan struct{})}
 }
 
 func (f *leaderFilter) Write(p []byte) (int, error) {
@@ -65,7 +70,11 @@ func (f *leaderFilter) flush() {
 }
 
 func (f *leaderFilter) release() {
+	if f.passed {
+		return
+	}
 	f.passed = true
+	close(f.seen)
 	_, _ = f.next.Write(f.held) // capped never fails
 	f.held = nil
 }
@@ -96,13 +105,19 @@ func (c *Client) kill(p *process, f *leaderFilter, become string) bool {
 // signal sends one signal to the command's process group. Failures show in that
 // the command lives on.
 func (c *Client) signal(p *process, f *leaderFilter, become string, sig gossh.Signal) {
+	ctx, cancel := context.WithTimeout(context.Background(), killGrace)
+	defer cancel()
+	select {
+	case <-f.seen: // the command may only be starting
+	case <-p.exited:
+		return
+	case <-ctx.Done():
+	}
 	pid := f.leader()
-	if pid == 0 { // it may not have come to its first line yet
+	if pid == 0 {
 		_ = p.session.Signal(sig)
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), killGrace)
-	defer cancel()
 	select {
 	case c.killers <- struct{}{}:
 		defer func() { <-c.killers }()

@@ -18,7 +18,7 @@ func TestLeaderFilter(t *testing.T) {
 		if announced && !strings.Contains(all, leaderMark) {
 			all, pid = before+leaderMark+"4711\n"+after, 4711
 		}
-		f := &leaderFilter{next: &capped{max: 1 << 20}}
+		f := newLeaderFilter(&capped{max: 1 << 20})
 		for rest := []byte(all); len(rest) > 0; {
 			n := rapid.IntRange(1, len(rest)).Draw(t, "n")
 			if w, err := f.Write(rest[:n]); w != n || err != nil {

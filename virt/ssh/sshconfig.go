@@ -355,21 +355,24 @@ func (x *expander) expand(keyword, s string) string {
 
 // path expands a file name: tokens, ${VARIABLE}, then ~.
 func (x *expander) path(keyword, s string) string {
-	s = x.expand(keyword, s)
+	rest := x.expand(keyword, s)
+	var b strings.Builder
 	for {
-		head, rest, ok := strings.Cut(s, "${")
-		if !ok {
-			return tilde(s, x.home)
+		head, tail, found := strings.Cut(rest, "${")
+		b.WriteString(head)
+		if !found {
+			return tilde(b.String(), x.home)
 		}
-		name, tail, ok := strings.Cut(rest, "}")
+		name, after, closed := strings.Cut(tail, "}")
 		v, set := os.LookupEnv(name)
-		if !ok || !set {
+		if !closed || !set {
 			if x.err == nil {
 				x.err = fmt.Errorf("ssh_config: %s %q: environment variable %s is not set", keyword, s, name)
 			}
 			return s
 		}
-		s = head + v + tail
+		b.WriteString(v)
+		rest = after
 	}
 }
 

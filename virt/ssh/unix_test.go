@@ -54,6 +54,32 @@ func TestDialUnix(t *testing.T) {
 	}
 }
 
+func TestDialTCP(t *testing.T) {
+	c := dial(t, sshtest.Start(t, sshtest.Options{}).Config())
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		a, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer a.Close()
+		_, _ = io.Copy(a, a)
+	}()
+	conn, err := c.DialTCP(testContext(t), l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	testEcho(t, conn)
+	if _, err := c.DialTCP(testContext(t), "127.0.0.1"); err == nil {
+		t.Error("an address without a port was taken")
+	}
+}
+
 // testEcho proves that a conn to an echoing peer carries bytes both ways, keeps
 // deadlines and half-closes.
 func testEcho(t *testing.T, conn net.Conn) {
