@@ -145,7 +145,7 @@ func TestCancelEndsTheWholeGroup(t *testing.T) {
 		}
 	}()
 	_, err := New().Apply(ctx, change(virt.Command{
-		Shell: "(trap 'echo tidied > tidy; exit' TERM; while :; do sleep 0.05; done) & echo $! > pid; wait", Dir: dir,
+		Shell: "(trap 'echo tidied > tidy; exit' TERM; sh -c 'echo $PPID' > pid; while :; do sleep 0.05; done) & wait", Dir: dir,
 	}))
 	if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "interrupted") {
 		t.Fatalf("error %v, want an interruption", err)
