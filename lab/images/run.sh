@@ -2,7 +2,6 @@
 # run.sh NAME OUT WORK: one build of image NAME; called by lib/image.sh in a mount namespace of its own.
 # A script of its own because `set -e` does not hold inside a shell function whose status is asked for.
 set -euo pipefail
-umask 022
 LAB_HOME=$(dirname "$(dirname "$(readlink -f "$0")")")
 for part in common debs image; do
 	# shellcheck source=/dev/null

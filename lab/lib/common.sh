@@ -19,6 +19,7 @@ PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 NODE_PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 # The lab's tools parse the output of programs.
 export LAB_NAME LAB_DIR PATH LC_ALL=C
+umask 022
 
 if [ "$LAB_NAME" = lab ]; then
 	INVENTORY=$LAB_DIR/inventory.yml
