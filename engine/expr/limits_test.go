@@ -90,6 +90,17 @@ func TestBombs(t *testing.T) {
 	}
 }
 
+// Splitting takes time in proportion to the text, whatever stands in it.
+func TestSplitIsLinear(t *testing.T) {
+	for _, unit := range []string{"{%if ", "{# ", "{{ x }}", "{{", "{", "{{'", "%} {%if", " #} {# x"} {
+		start := time.Now()
+		_, _ = split(strings.Repeat(unit, 1<<20/len(unit)))
+		if took := time.Since(start); took > 5*time.Second {
+			t.Errorf("%q: %s", unit, took)
+		}
+	}
+}
+
 // The defaults hold where nothing else is said.
 func TestDefaultLimits(t *testing.T) {
 	for _, text := range []string{

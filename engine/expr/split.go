@@ -1,6 +1,7 @@
 package expr
 
 import (
+	"regexp"
 	"strings"
 	"unicode/utf8"
 )
@@ -95,8 +96,14 @@ func skipString(s string, i int) int {
 	return len(s) - 1
 }
 
+// jinjaStatement is how Jinja's statements begin, told apart from what formats
+// write: printf '{%s}'.
+var jinjaStatement = regexp.MustCompile(`^\{%[-+]?\s*(?:if|elif|else|endif|for|endfor|set|endset|block|endblock|macro|endmacro|include|import|from|extends|raw|endraw|filter|endfilter|do|with|endwith|call|endcall)\b`)
+
 // statementTag refuses Jinja's statements outside of expressions.
 func statementTag(s string) *problem {
+	statementEnd := strings.LastIndex(s, "%}")
+	commentEnd := strings.LastIndex(s, " #}") // a shell's ${#list} has no blanks
 	for i := 0; i+1 < len(s); i++ {
 		if s[i] != '{' {
 			continue
@@ -109,15 +116,19 @@ func statementTag(s string) *problem {
 			}
 			i += 2 + end + 1
 		case '%':
+			if i > statementEnd || !jinjaStatement.MatchString(s[i:]) {
+				continue
+			}
 			return &problem{rule: "jinja", from: utf8.RuneCountInString(s[:i]), width: 2,
 				summary: "{% … %} statements are not part of this language",
 				detail:  `Use {{ cond ? a : b }} for a choice, {{ map(list, #.name) }} for a list, and loop or when on the step; for a literal {% write {{ "{%" }}.`}
 		case '#':
-			if strings.Contains(s[i+2:], "#}") {
-				return &problem{rule: "jinja", from: utf8.RuneCountInString(s[:i]), width: 2,
-					summary: "{# … #} comments are not part of this language",
-					detail:  `Write a YAML comment; for a literal {# write {{ "{#" }}.`}
+			if i > commentEnd || !strings.HasPrefix(s[i:], "{# ") {
+				continue
 			}
+			return &problem{rule: "jinja", from: utf8.RuneCountInString(s[:i]), width: 2,
+				summary: "{# … #} comments are not part of this language",
+				detail:  `Write a YAML comment; for a literal {# write {{ "{#" }}.`}
 		}
 	}
 	return nil

@@ -35,6 +35,7 @@ func TestTemplateValues(t *testing.T) {
 		"{{ \"http://x/*\" }}":                             "http://x/*",
 		"{{ defined(facts.later) ? 1 : 2 }}":               1,
 		"{{ defined(facts.later.deep) ? 1 : 2 }}":          1,
+		"printf '{%s}' ${#list} ${x#}":                     "printf '{%s}' ${#list} ${x#}",
 		"{{ \"{{\" }}":                                     "{{",
 		"{{ '}}' }}":                                       "}}",
 		"a } b }} c":                                       "a } b }} c",
@@ -160,6 +161,8 @@ func TestTemplateMistakes(t *testing.T) {
 		{`x: "{{ defined(|\"n\") }}"`, "defined takes a variable", "Write defined(n)."},
 		{`{|"{{ name }}": 1}`, "a key cannot hold an expression", ""},
 		{`x: "{{ 1 + |"`, "", ""},
+		{`x: "a |{# why #}"`, "{# … #} comments are not part of this language", ""},
+		{`x: "|{%- for x in vms %}{{ x }}{% endfor %}"`, "{% … %} statements are not part of this language", "map(list"},
 		{`x: "{{ n |// 2 }}"`, "// is no operator here", "int(a / b)"},
 		{`x: "{{ n |/* two */ }}"`, "/* is no operator here", ""},
 	} {
