@@ -146,7 +146,10 @@ func percent(done, total int64) int64 {
 // progressed takes news. Without a live region a line is written when something
 // else is waited for, to those who asked for more.
 func (t *Terminal) progressed(b *strings.Builder, e Progress) {
-	a := t.activity(e.At)
+	a := t.find(e.At)
+	if a == nil {
+		return // it came after the result: nothing runs there any more
+	}
 	isNew := a.progress.What != e.What
 	a.progress = e
 	if isNew && !t.o.Live && !t.quiet && t.o.Verbose >= 1 {

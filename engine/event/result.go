@@ -2,6 +2,7 @@ package event
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,12 +21,7 @@ const indent = "        "
 // result writes how a step ended on a target, with all that it changed there.
 func (t *Terminal) result(b *strings.Builder, r Result) {
 	a := t.activity(r.At)
-	for i := range t.active {
-		if t.active[i] == a {
-			t.active = append(t.active[:i], t.active[i+1:]...)
-			break
-		}
-	}
+	t.active = slices.DeleteFunc(t.active, func(b *activity) bool { return a == b })
 	s := t.steps[r.Step]
 	if s == nil {
 		s = &stepState{StepStarted: StepStarted{Step: r.Step, Word: r.Step}, printed: map[string]bool{}}

@@ -3,6 +3,7 @@ package event
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -130,7 +131,12 @@ func (t *Terminal) Read(r Record) error {
 		t.message(&out, e)
 	case Result:
 		t.result(&out, e)
+	case StepEnded:
+		t.active = slices.DeleteFunc(t.active, func(a *activity) bool {
+			return a.at.Step == e.Step && (len(e.Targets) == 0 || slices.Contains(e.Targets, a.at.Target))
+		})
 	case Recap:
+		t.active = nil
 		t.recap(&out, e)
 	case RunEnded:
 		t.runEnded(&warn, e)
@@ -321,13 +327,21 @@ func titleOf(s *stepState) string {
 	return oneLine(s.Name) + " · " + word
 }
 
-// activity finds what runs, or notes that it does.
-func (t *Terminal) activity(at At) *activity {
+// find gives what runs there; nil when nothing does.
+func (t *Terminal) find(at At) *activity {
 	for _, a := range t.active {
 		if same(a.at, at) {
 			a.at.Attempt = at.Attempt
 			return a
 		}
+	}
+	return nil
+}
+
+// activity finds what runs, or notes that it does.
+func (t *Terminal) activity(at At) *activity {
+	if a := t.find(at); a != nil {
+		return a
 	}
 	now := t.o.Now()
 	a := &activity{at: at, started: now, reported: now}

@@ -246,6 +246,7 @@ func TestDiff(t *testing.T) {
 func TestVerbose(t *testing.T) {
 	s := newScript(false, 2, lab)
 	s.begin(1, 0, "Is it there", "guest_exec")
+	s.add(ItemStarted{At{Step: s.step.Step, Target: "lab"}})
 	s.add(Progress{At: At{Step: s.step.Step, Target: "lab"}, What: "waiting for the command"})
 	s.item("lab", nil, Result{At: At{Attempt: 3}, Status: Changed, Output: map[string]any{"rc": 0, "stdout": "one\n\ttwo\n", "lines": []string{"one", "two"}}}, 0,
 		applied{virt.GuestExec{On: onVM("web-1"), Command: virt.Command{Shell: "ls\nls"}}, virt.Outcome{Changed: true, Result: &virt.CommandResult{Stdout: "one\ntwo\n"}}})
