@@ -72,7 +72,7 @@ func (b *builder) scalar(tk *token.Token) *Node {
 	case token.ImplicitNullType:
 		return n
 	case token.SingleQuoteType:
-		n.Kind, n.Str = String, tk.Value
+		n.Kind, n.Str = String, singleText(tk)
 		n.Range.Width = b.doc.width(n.Range, tk.Origin)
 		n.columns = b.doc.mapper(n, singleQuoted)
 	case token.DoubleQuoteType:
@@ -89,19 +89,43 @@ func (b *builder) scalar(tk *token.Token) *Node {
 	return n
 }
 
-// plainText gives the text of a plain scalar. The lexer drops tabs inside it,
-// so a text that was written with some is folded anew.
+// plainText gives the text of a plain scalar. The lexer drops tabs inside it
+// and miscounts empty lines that hold blanks, so such a text is folded anew.
 func plainText(tk *token.Token) string {
-	origin := strings.Trim(tk.Origin, " \t\n")
-	if !strings.ContainsRune(origin, '\t') {
+	raw := strings.Trim(tk.Origin, " \t\n")
+	if !strings.ContainsAny(raw, "\t\n") {
 		return tk.Value
 	}
+	return fold(raw)
+}
+
+// singleText gives the text of a single-quoted scalar. The lexer takes a quote
+// at the start of a line for white space, so a text of several lines is folded
+// anew.
+func singleText(tk *token.Token) string {
+	raw := strings.Trim(tk.Origin, " \t\n")
+	if !strings.ContainsRune(raw, '\n') || len(raw) < 2 {
+		return tk.Value
+	}
+	return strings.ReplaceAll(fold(raw[1:len(raw)-1]), "''", "'")
+}
+
+// fold joins the lines of a plain or single-quoted scalar: a line break is a
+// blank, n empty lines are n line feeds, and white space around both is nothing.
+func fold(raw string) string {
+	lines := strings.Split(raw, "\n")
 	var b strings.Builder
 	feeds := 0
-	for i, line := range strings.Split(origin, "\n") {
-		line = strings.Trim(line, " \t")
+	for i, line := range lines {
+		if i > 0 {
+			line = strings.TrimLeft(line, " \t")
+		}
+		last := i == len(lines)-1
+		if !last {
+			line = strings.TrimRight(line, " \t")
+		}
 		switch {
-		case line == "":
+		case i > 0 && !last && line == "":
 			feeds++
 			continue
 		case i > 0 && feeds == 0:
