@@ -119,7 +119,12 @@ func (k *conn) retire(cause error) {
 	}
 }
 
+// close frees the connection. Its tunnel is cut first: the daemon cleans up after
+// a client that is gone, and saying goodbye would cost a trip for each event.
 func (k *conn) close() {
+	if k.tunnel != nil {
+		k.tunnel.cut(errOver)
+	}
 	for i := len(k.onClose) - 1; i >= 0; i-- {
 		k.onClose[i]()
 	}

@@ -33,6 +33,8 @@ type Node struct {
 	snap  snapshot
 	locks locks
 	hub   hub
+
+	balloons balloons
 }
 
 var _ virt.Platform = (*Node)(nil)
@@ -135,14 +137,13 @@ func (n *Node) shared(ctx context.Context) (*conn, error) {
 	closed := n.closed
 	k.acquire()
 	n.mu.Unlock()
-	if old != nil {
-		old.retire(errOver)
-	}
 	if closed {
 		k.retire(errOver)
 	}
-	// What happened while nobody listened is not known.
-	n.snap.forget()
+	if old != nil {
+		old.retire(errOver)
+		n.snap.forget() // what happened while nobody listened is not known
+	}
 	return k, nil
 }
 

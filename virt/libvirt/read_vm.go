@@ -77,7 +77,8 @@ func (n *Node) VMs(ctx context.Context) ([]*virt.VM, error) {
 	}
 }
 
-// readVM reads one VM and keeps it: a look-up and four calls side by side.
+// readVM reads one VM and keeps it: a look-up, then three calls side by side for
+// one that is off, four for one that runs.
 func (n *Node) readVM(ctx context.Context, name string) (*virt.VM, error) {
 	pools, err := n.pools(ctx)
 	if err != nil {
@@ -92,28 +93,23 @@ func (n *Node) readVM(ctx context.Context, name string) (*virt.VM, error) {
 			facts        = domainFacts{pools: pools}
 		)
 		_, idErr := d.GetID() // known to the client: set when the domain runs
+		facts.state = virt.Stopped
 		var g errgroup.Group
 		g.Go(func() (err error) { stored, err = d.GetXMLDesc(lv.DOMAIN_XML_INACTIVE); return })
 		g.Go(func() (err error) { facts.autostart, err = autostart(d.GetAutostart()); return })
-		g.Go(func() (err error) { facts.state, err = domainState(d); return })
 		if idErr == nil {
-			g.Go(func() (err error) { live, err = liveXML(d); return })
+			g.Go(func() (err error) { facts.state, err = domainState(d); return })
+			g.Go(func() (err error) { live, err = d.GetXMLDesc(0); return })
 		} else {
 			g.Go(func() (err error) { saved, err = d.HasManagedSaveImage(0); return ignoreUnsupported(err) })
 		}
-		if err := g.Wait(); err != nil {
+		err := g.Wait()
+		if err != nil {
 			return err
 		}
 		if facts.state == virt.Stopped && saved {
 			facts.state = virt.Suspended
 		}
-		if facts.state.IsLive() && live == "" {
-			// It was started while we looked.
-			if live, err = liveXML(d); err != nil {
-				return err
-			}
-		}
-		var err error
 		vm, err = n.assemble(stored, live, facts)
 		return err
 	})
@@ -131,9 +127,6 @@ func autostart(on bool, err error) (bool, error) {
 	}
 	return on, err
 }
-
-// liveXML is empty for a domain that stopped while we looked.
-func liveXML(d *lv.Domain) (string, error) { return d.GetXMLDesc(0) }
 
 func ignoreUnsupported(err error) error {
 	if isCode(err, lv.ERR_NO_SUPPORT, lv.ERR_OPERATION_INVALID) {
@@ -275,7 +268,7 @@ func (n *Node) readListed(d *lv.Domain, facts domainFacts, saved bool) (*virt.VM
 		if facts.state, err = domainState(d); err != nil {
 			return nil, err
 		}
-		if live, err = liveXML(d); err != nil {
+		if live, err = d.GetXMLDesc(0); err != nil {
 			return nil, err
 		}
 	}

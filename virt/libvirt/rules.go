@@ -28,9 +28,14 @@ func liveCPU(vm *virt.VM, want virt.CPU) string {
 }
 
 // liveMemory tells why a running VM cannot have other memory at once.
-func liveMemory(vm *virt.VM, _ virt.Memory) string {
+func liveMemory(vm *virt.VM, want virt.Memory) string {
 	if vm.State != virt.Running {
 		return "after a restart: the VM is " + string(vm.State) + ", so its guest cannot take part"
+	}
+	for _, p := range vm.Pending {
+		if p.Field == "memory.current" && p.Reason == balloonStuck && p.Configured == want.Current && p.Live == vm.Live.Memory.Current {
+			return balloonStuck
+		}
 	}
 	if root, err := domainElement(vm.Native); err == nil {
 		if b := root.FindElement("./devices/memballoon"); b != nil && b.SelectAttrValue("model", "") == "none" {
@@ -90,13 +95,20 @@ func (n *Node) notePending(vm *virt.VM) {
 	if vm.Live == nil {
 		return
 	}
+	if n.balloons.stuck(vm) {
+		vm.Pending = []virt.Pending{{Field: "memory.current", Live: vm.Live.Memory.Current, Configured: vm.Memory.Current, Reason: balloonStuck}}
+	}
+	// What stands in the way is told as if it ran: that it is paused passes.
+	state := vm.State
+	vm.State = virt.Running
+	defer func() { vm.State = state }()
 	_, cpu, err := n.rules.Predict(vm, virt.SetCPU{On: virt.OnVM(vm), Count: virt.Some(vm.CPU.Count)})
-	if err == nil {
-		vm.Pending = append(vm.Pending, pendingOf(cpu)...)
+	if err != nil {
+		return // not even libvirt's own numbers make sense: nobody can say what is pending
 	}
 	_, mem, err := n.rules.Predict(vm, virt.SetMemory{On: virt.OnVM(vm), Current: virt.Some(vm.Memory.Current), Max: virt.Some(vm.Memory.Max)})
 	if err == nil {
-		vm.Pending = append(vm.Pending, pendingOf(mem)...)
+		vm.Pending = append(pendingOf(cpu), pendingOf(mem)...)
 	}
 }
 

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	lv "libvirt.org/go/libvirt"
 
@@ -103,32 +102,6 @@ func (n *Node) setMemory(ctx context.Context, e *edit) error {
 		return err
 	}
 	return n.waitBalloon(ctx, e, target)
-}
-
-// balloonWait is how long a guest has to give or take memory before it is
-// pending.
-const balloonWait = 10 * time.Second
-
-// waitBalloon waits until the running VM has so much memory.
-func (n *Node) waitBalloon(ctx context.Context, e *edit, target int64) error {
-	name := e.vm().Name
-	var last int64
-	err := n.wait(ctx, name, balloonWait, func() (bool, error) {
-		vm, err := n.freshVM(ctx, name)
-		if err != nil {
-			return false, err
-		}
-		if vm.Live == nil {
-			return true, nil // it was stopped: the stored value is what counts
-		}
-		last = vm.Live.Memory.Current
-		return last == target, nil
-	})
-	if errors.Is(err, errWaited) {
-		notYet(e, "memory.current", last, target, "the guest has not given or taken the memory yet: does it have a balloon driver?", nil)
-		return nil
-	}
-	return err
 }
 
 // notYet makes a field of the outcome pending.
