@@ -1,0 +1,56 @@
+# What people do with this tree. `make demo` and `make test` set up what they need.
+
+export CGO_ENABLED = 1
+TAGS     = libvirt_dlopen
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+BUILD    = go build -trimpath -tags $(TAGS) -ldflags "-X main.version=$(VERSION)"
+CACHE   ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/nactl
+# setup.sh may have found a Go that is not in PATH
+export PATH := $(PATH):/usr/local/go/bin:/usr/lib/go/bin:$(lastword $(sort $(wildcard /usr/lib/go-1.*/bin)))
+
+STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+.PHONY: deps build quickstart demo test race unit lab-test lint fmt lab-up lab-down clean
+
+deps: ## bring what a fresh Debian 12 lacks
+	sh setup.sh
+
+build: bin/nactl ## bin/nactl
+
+bin/nactl: $(shell find cmd engine inventory modules virt -name '*.go' -o -name '*.sh' -o -name '*.txt') go.mod go.sum
+	$(BUILD) -o $@ ./cmd/nactl
+
+quickstart: ## the shortest way to a run: libvirt's built-in test driver, no root
+	sh setup.sh --quickstart
+	$(MAKE) bin/nactl
+	LIBVIRT_DEFAULT_URI=test:///default bin/nactl play playbooks/quickstart.yml
+
+demo: deps bin/nactl ## the tour on a lab of two real nodes, twice
+	lab/demo.sh
+
+test: deps unit lab-test ## everything, end to end on real guests included
+
+unit:
+	go test -race -tags $(TAGS) ./...
+
+lab-test: bin/nactl
+	lab/with.sh go test -race -count=1 -timeout 30m -tags $(TAGS),lab ./virt/... ./cmd/...
+
+lint:
+	test -z "$$(gofmt -l cmd engine inventory modules virt)"
+	go vet -tags $(TAGS) ./...
+	go vet -tags $(TAGS),lab ./virt/... ./cmd/...
+	GOBIN=$(CACHE)/tools sh -c 'test -x "$$GOBIN/staticcheck" || go install $(STATICCHECK)'
+	$(CACHE)/tools/staticcheck -tags $(TAGS),lab ./...
+
+fmt:
+	gofmt -w cmd engine inventory modules virt
+
+lab-up: deps
+	lab/lab up
+
+lab-down:
+	lab/lab down
+
+clean:
+	rm -rf bin
