@@ -213,6 +213,9 @@ func (r Rules) createVM(before Object, c CreateVM) (Object, Outcome, error) {
 	d.set("cpu.count", nil, vm.CPU.Count, "")
 	d.field(FieldChange{Path: "memory.current", After: vm.Memory.Current, Unit: "bytes"})
 	for _, k := range vm.Disks {
+		if k.Device != "disk" {
+			continue // the seed, which nobody asked for by name
+		}
 		d.field(FieldChange{Path: "disks." + k.Name + ".size", After: k.Size, Unit: "bytes"})
 	}
 	for _, n := range vm.NICs {

@@ -47,6 +47,9 @@ func (a *Args) Ensure(ctx context.Context, env *step.Env) (step.Result, error) {
 // Bring gives a VM a disk, or grows the one that it has. A missing size is left
 // alone.
 func Bring(ctx context.Context, env *step.Env, vm *virt.VM, want virt.DiskSpec) error {
+	if boot := vm.BootDisk(); want.Storage == "" && want.Volume == "" && boot != nil {
+		want.Storage = boot.Storage
+	}
 	have := vm.Disk(want.Name)
 	if want.Boot {
 		have = vm.BootDisk()

@@ -32,11 +32,15 @@ type CommandOutput struct {
 	virt.CommandResult
 }
 
+// RuleGuard is the rule of a warning about a command that runs each time. It does
+// not hold where the step says with changed_when what a change is.
+const RuleGuard = "shell-without-guard"
+
 // Validate demands one of command and shell.
 func (c *CommandArgs) Validate(v *Validation, word string) {
 	v.OneOf(word, "command", "shell")
 	if v.Given("shell") && !v.Given("creates") && !v.Given("unless") {
-		v.Warnf("shell", "shell-without-guard", "%s runs this each time; say with creates or unless when there is nothing to do, or with changed_when what a change is", word)
+		v.Warnf("shell", RuleGuard, "%s runs this each time; say with creates or unless when there is nothing to do, or with changed_when what a change is", word)
 	}
 }
 

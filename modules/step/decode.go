@@ -255,12 +255,12 @@ func (d *decoder) value(n *source.Node, v reflect.Value, path string) {
 		d.opt(n, v, setter, path)
 		return
 	}
-	if n.Kind == source.Unknown {
-		d.info.Unknown = append(d.info.Unknown, path)
-		return
-	}
 	if v.Type() == nodeType {
 		v.Set(reflect.ValueOf(n))
+		return
+	}
+	if n.Kind == source.Unknown {
+		d.info.Unknown = append(d.info.Unknown, path)
 		return
 	}
 	if custom, ok := v.Addr().Interface().(Decoder); ok {

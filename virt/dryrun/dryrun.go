@@ -178,6 +178,13 @@ func (p *Platform) VMs(ctx context.Context) ([]*virt.VM, error) {
 
 // DiskSizes reads the sizes that no change has decided.
 func (p *Platform) DiskSizes(ctx context.Context, vm *virt.VM) error {
+	_, err := p.inner.VM(ctx, vm.Name)
+	if errors.Is(err, virt.ErrNotFound) {
+		return nil // made here, with the sizes that it was made with
+	}
+	if err != nil {
+		return err
+	}
 	return p.inner.DiskSizes(ctx, vm)
 }
 
