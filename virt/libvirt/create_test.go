@@ -144,8 +144,11 @@ func samePrediction(t *testing.T, want, got *virt.VM) {
 	if len(want.Disks) != len(got.Disks) || len(want.NICs) != len(got.NICs) {
 		t.Fatalf("predicted %+v\ngot       %+v", want, got)
 	}
-	for i, k := range want.Disks {
-		have := got.Disks[i]
+	for _, k := range want.Disks { // libvirt keeps them in an order of its own
+		have := virt.Disk{}
+		if found := got.Disk(k.Name); found != nil {
+			have = *found
+		}
 		if k.Device == "cdrom" {
 			k.Size = have.Size // that of the seed, which nobody counts beforehand
 		}

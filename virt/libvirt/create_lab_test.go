@@ -1,0 +1,294 @@
+//go:build cgo && lab
+
+package libvirt
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	lv "libvirt.org/go/libvirt"
+
+	"github.com/nactl/nactl/virt"
+)
+
+// labCreation makes a small guest from the lab's image, in the node's own pool.
+func labCreation(t *testing.T, n *Node, name string) virt.CreateVM {
+	t.Helper()
+	img, err := n.Image(t.Context(), virt.ImageSource{Name: "tiny", Storage: "shared", Volume: "tiny.qcow2"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return virt.CreateVM{
+		On: virt.On{Ref: virt.VMRef(name)}, Run: "run-1", Image: img, CPU: virt.CPU{Count: 1, Max: 2}, Memory: virt.Memory{Current: 128 * virt.MiB},
+		Disks:     []virt.DiskSpec{{Name: "root", Boot: true, Storage: "images", Size: 200 * virt.MiB, Sparse: true, Format: "qcow2"}, {Name: "data", Storage: "images", Size: 32 * virt.MiB, Sparse: true}},
+		NICs:      []virt.NICSpec{{Name: "nic1", Network: "lan"}},
+		CloudInit: &virt.CloudInit{Hostname: name + "-guest", Run: [][]string{{"sh", "-c", "echo \"it's run\" > /root/ran"}}},
+	}
+}
+
+// labRemove deletes a VM and what its tests left, by hand where nactl cannot.
+func labRemove(t *testing.T, n *Node, name string) {
+	t.Helper()
+	ctx := context.WithoutCancel(t.Context())
+	err := n.withDomain(ctx, "remove a guest", name, func(_ *lv.Connect, d *lv.Domain) error {
+		_ = d.Destroy() // it may not run
+		return d.UndefineFlags(undefineFlags)
+	})
+	if err != nil && !errors.Is(err, virt.ErrNotFound) {
+		t.Errorf("remove %s: %v", name, err)
+	}
+	for _, v := range labVolumes(t, n, name) {
+		if err := n.deleteVolume(ctx, "images", v); err != nil {
+			t.Error(err)
+		}
+	}
+	n.Forget()
+}
+
+// labVolumes lists the volumes of a VM, markers included.
+func labVolumes(t *testing.T, n *Node, vm string) []string {
+	t.Helper()
+	var names []string
+	err := n.read(context.WithoutCancel(t.Context()), "list volumes", func(c *lv.Connect) error {
+		return withPool(c, "images", func(p *lv.StoragePool) error {
+			all, err := p.ListStorageVolumes()
+			names = nil
+			for _, v := range all {
+				if strings.HasPrefix(v, vm+"-") {
+					names = append(names, v)
+				}
+			}
+			return err
+		})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(names)
+	return names
+}
+
+func labShell(t *testing.T, n *Node, vm, script string) string {
+	t.Helper()
+	r, err := n.GuestProbe(t.Context(), vm, virt.Command{Shell: script})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(r.Stdout)
+}
+
+// labUntil looks into a guest until it shows what is wanted: it takes a moment
+// to notice its devices.
+func labUntil(t *testing.T, n *Node, vm, script, want string) {
+	t.Helper()
+	got := ""
+	for range 100 {
+		if got = labShell(t, n, vm, script); got == want {
+			return
+		}
+		time.Sleep(200 * time.Millisecond)
+	}
+	t.Errorf("%s\ngives %q in the guest, want %q", script, got, want)
+}
+
+// sectors gives a disk of n MiB as /sys/block/*/size shows it.
+func sectors(size int64) string { return strconv.FormatInt(size/512, 10) }
+
+// TestLabVM makes a real guest and changes its devices while it runs.
+func TestLabVM(t *testing.T) {
+	n := labNode(t, "n1")
+	const name = "l2-web"
+	labRemove(t, n, name)
+	t.Cleanup(func() { labRemove(t, n, name) })
+	c := labCreation(t, n, name)
+	want, _, err := n.Predict(nil, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustApply(t, n, c)
+	samePrediction(t, want.(*virt.VM), vmOf(t, n, name))
+	if got, want := fmt.Sprint(labVolumes(t, n, name)), "[l2-web-data.qcow2 l2-web-root.qcow2 l2-web-seed.iso]"; got != want {
+		t.Errorf("volumes %s, want %s", got, want)
+	}
+	began := time.Now()
+	mustApply(t, n, virt.Start{On: virt.OnVM(vmOf(t, n, name))})
+	labAgent(t, n, name)
+	t.Logf("the agent answers %s after the start", time.Since(began).Round(time.Millisecond))
+	mustApply(t, n, virt.FinishVM{On: virt.OnVM(vmOf(t, n, name))})
+
+	t.Run("seed", func(t *testing.T) {
+		labUntil(t, n, name, "hostname", name+"-guest")
+		labUntil(t, n, name, "cat /root/ran", "it's run")
+		labUntil(t, n, name, "cat /sys/block/vda/size", sectors(200*virt.MiB))
+		labUntil(t, n, name, "cat /sys/block/vdb/size", sectors(32*virt.MiB))
+		if kb, _ := strconv.Atoi(labShell(t, n, name, "df -k / | awk 'END { print $2 }'")); kb < 150<<10 {
+			t.Errorf("the root file system has %d KiB on a disk of 200 MiB", kb)
+		}
+	})
+	t.Run("disk", func(t *testing.T) {
+		attach := virt.AttachDisk{On: virt.OnVM(vmOf(t, n, name)), Disk: virt.DiskSpec{Name: "logs", Storage: "images", Size: 16 * virt.MiB, Sparse: true, Serial: "logs"}}
+		want, _, err := n.Predict(attach.Before, attach)
+		if err != nil {
+			t.Fatal(err)
+		}
+		mustApply(t, n, attach)
+		vm := vmOf(t, n, name)
+		samePrediction(t, want.(*virt.VM), vm)
+		labUntil(t, n, name, "cat /sys/block/vdc/size /sys/block/vdc/serial", sectors(16*virt.MiB)+"\nlogs")
+		mustApply(t, n, virt.ResizeDisk{On: virt.OnVM(vm), Disk: "logs", Size: 48 * virt.MiB})
+		labUntil(t, n, name, "cat /sys/block/vdc/size", sectors(48*virt.MiB))
+		if k := vmOf(t, n, name).Disk("logs"); k.Size != 48*virt.MiB {
+			t.Errorf("grown to %d", k.Size)
+		}
+		labShell(t, n, name, "mkfs.ext4 -q /dev/vdc && mkdir -p /mnt && mount /dev/vdc /mnt && umount /mnt")
+		began := time.Now()
+		mustApply(t, n, virt.DetachDisk{On: virt.OnVM(vmOf(t, n, name)), Disk: "logs"})
+		t.Logf("detached in %s", time.Since(began).Round(time.Millisecond))
+		labUntil(t, n, name, "ls -d /sys/block/vdc 2>/dev/null || echo gone", "gone")
+		if k := vmOf(t, n, name).Disk("logs"); k != nil {
+			t.Errorf("still there: %+v", k)
+		}
+		// Its volume stayed, and is taken as it is.
+		mustApply(t, n, virt.AttachDisk{On: virt.OnVM(vmOf(t, n, name)), Disk: virt.DiskSpec{Name: "logs", Storage: "images", Volume: "l2-web-logs.qcow2"}})
+		labUntil(t, n, name, "mount /dev/vdc /mnt && umount /mnt && echo formatted", "formatted")
+		mustApply(t, n, virt.DetachDisk{On: virt.OnVM(vmOf(t, n, name)), Disk: "logs", DeleteVolume: true})
+		if got := fmt.Sprint(labVolumes(t, n, name)); strings.Contains(got, "logs") {
+			t.Errorf("volumes %s", got)
+		}
+	})
+	t.Run("half attached", func(t *testing.T) {
+		// Somebody took it out of the definition only; it comes back there.
+		err := n.withDomain(t.Context(), "detach", name, func(_ *lv.Connect, d *lv.Domain) error {
+			e, err := deviceIn(d, false, byTarget("vdb"))
+			if err != nil {
+				return err
+			}
+			text, err := elementText(e)
+			if err != nil {
+				return err
+			}
+			return d.DetachDeviceFlags(text, lv.DOMAIN_DEVICE_MODIFY_CONFIG)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		vm := vmOf(t, n, name)
+		if in := vm.Disk("data").In; in != (virt.Presence{Live: true}) {
+			t.Fatalf("it is in %+v", in)
+		}
+		mustApply(t, n, virt.AttachDisk{On: virt.OnVM(vm), Disk: virt.DiskSpec{Name: "data", Size: 32 * virt.MiB}})
+		if in := vmOf(t, n, name).Disk("data").In; in != (virt.Presence{Live: true, Config: true}) {
+			t.Errorf("it is in %+v", in)
+		}
+	})
+	t.Run("nic", func(t *testing.T) {
+		attach := virt.AttachNIC{On: virt.OnVM(vmOf(t, n, name)), NIC: virt.NICSpec{Name: "nic2", Network: "lan", MAC: "52:54:00:12:00:42"}}
+		want, _, err := n.Predict(attach.Before, attach)
+		if err != nil {
+			t.Fatal(err)
+		}
+		mustApply(t, n, attach)
+		samePrediction(t, want.(*virt.VM), vmOf(t, n, name))
+		labUntil(t, n, name, "cat /sys/class/net/eth1/address", "52:54:00:12:00:42")
+		mustApply(t, n, virt.ChangeNIC{On: virt.OnVM(vmOf(t, n, name)), NIC: "nic2", LinkUp: virt.Some(false)})
+		labUntil(t, n, name, "cat /sys/class/net/eth1/carrier 2>/dev/null", "0")
+		mustApply(t, n, virt.ChangeNIC{On: virt.OnVM(vmOf(t, n, name)), NIC: "nic2", Network: virt.Some("default"), LinkUp: virt.Some(true)})
+		vm := vmOf(t, n, name)
+		if nic := vm.NIC("nic2"); nic == nil || nic.Network != "default" || !nic.LinkUp || nic.MAC.Or("") != "52:54:00:12:00:42" || !nic.In.Live || !nic.In.Config {
+			t.Errorf("moved: %+v", nic)
+		}
+		err = n.withDomain(t.Context(), "look", name, func(_ *lv.Connect, d *lv.Domain) error {
+			e, err := deviceIn(d, true, byMAC("52:54:00:12:00:42"))
+			if err == nil && attr(e, "source", "network") != "default" {
+				t.Errorf("in the running VM it is on %q", attr(e, "source", "network"))
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		labUntil(t, n, name, "cat /sys/class/net/eth1/carrier 2>/dev/null", "1")
+		mustApply(t, n, virt.DetachNIC{On: virt.OnVM(vm), NIC: "nic2"})
+		labUntil(t, n, name, "ls -d /sys/class/net/eth1 2>/dev/null || echo gone", "gone")
+	})
+	t.Run("overlay", func(t *testing.T) {
+		overlay := `<domain><memory unit="MiB">128</memory><devices><watchdog model="i6300esb" action="reset"/><disk><target dev="vda"/><driver detect_zeroes="unmap"/></disk></devices></domain>`
+		mustApply(t, n, virt.SetVM{On: virt.OnVM(vmOf(t, n, name)), LibvirtXML: virt.Some(overlay)})
+		if out, err := n.Apply(t.Context(), virt.SetVM{On: virt.OnVM(vmOf(t, n, name)), LibvirtXML: virt.Some(overlay)}); err != nil || out.Changed {
+			t.Errorf("merged again: %+v, %v", out, err)
+		}
+	})
+	mustApply(t, n, virt.DeleteVM{On: virt.OnVM(vmOf(t, n, name)), Volumes: true})
+	if left := labVolumes(t, n, name); len(left) > 0 {
+		t.Errorf("left behind: %s", left)
+	}
+	if _, err := n.freshVM(t.Context(), name); !errors.Is(err, virt.ErrNotFound) {
+		t.Errorf("after its deletion: %v", err)
+	}
+}
+
+// TestLabVMCompleted breaks a creation off between two volumes, and completes it.
+func TestLabVMCompleted(t *testing.T) {
+	n := labNode(t, "n1")
+	const name = "l2-half"
+	labRemove(t, n, name)
+	t.Cleanup(func() { labRemove(t, n, name) })
+	c := labCreation(t, n, name)
+	c.Disks[1].Size, c.Disks[1].Sparse, c.Disks[1].Format = 600*virt.MiB, false, "raw" // takes long enough to be broken off
+
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { _, err := n.Apply(ctx, c); done <- err }()
+	for !strings.Contains(fmt.Sprint(labVolumes(t, n, name)), "l2-half-data.raw"+partSuffix) {
+		select {
+		case err := <-done:
+			t.Fatalf("it was over before it was broken off: %v", err)
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+	cancel()
+	err := <-done // also the end of what it had begun
+	if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "unfinished") {
+		t.Errorf("broken off: %v", err)
+	}
+	vm, err := n.freshVM(t.Context(), name)
+	if err != nil || vm.Unfinished != "run-1" {
+		t.Fatalf("after it was broken off: %+v, %v", vm, err)
+	}
+	left := fmt.Sprint(labVolumes(t, n, name))
+	t.Logf("left: %s", left)
+	if !strings.Contains(left, "l2-half-data.raw"+partSuffix) {
+		t.Fatalf("no marker among %s", left)
+	}
+
+	c.On, c.Run = virt.OnVM(vm), "run-2"
+	for attempt := 0; ; attempt++ {
+		_, err := n.Apply(t.Context(), c)
+		if errors.Is(err, virt.ErrBusy) && attempt < 100 { // the daemon still writes the old one
+			time.Sleep(200 * time.Millisecond)
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		break
+	}
+	whole := vmOf(t, n, name)
+	if whole.ID != vm.ID || whole.NICs[0].MAC != vm.NICs[0].MAC || whole.Unfinished != "run-2" {
+		t.Errorf("completed %+v\nof %+v", whole, vm)
+	}
+	if got, want := fmt.Sprint(labVolumes(t, n, name)), "[l2-half-data.raw l2-half-root.qcow2 l2-half-seed.iso]"; got != want {
+		t.Errorf("volumes %s, want %s", got, want)
+	}
+	mustApply(t, n, virt.DeleteVM{On: virt.OnVM(whole), Volumes: true})
+	if left := labVolumes(t, n, name); len(left) > 0 {
+		t.Errorf("left behind: %s", left)
+	}
+}
