@@ -3,6 +3,7 @@ package event
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"reflect"
 	"time"
@@ -99,7 +100,7 @@ func (r *Record) UnmarshalJSON(b []byte) error {
 }
 
 // ErrUnknownType says that an event was written by another version of nactl.
-var ErrUnknownType = fmt.Errorf("unknown type of event")
+var ErrUnknownType = errors.New("unknown type of event")
 
 var types = func() map[Type]reflect.Type {
 	m := map[Type]reflect.Type{}
