@@ -150,7 +150,7 @@ func runCommand(ctx context.Context, dir string, limit int, argv []string) ([]by
 		err = fmt.Errorf("it printed more than %d KiB", limit>>10)
 	}
 	if err != nil {
-		if said := strings.TrimSpace(stderr.String()); said != "" {
+		if said := strings.TrimSpace(stderr.buf.String()); said != "" {
 			lines := strings.Split(said, "\n")
 			if len(lines) > 5 {
 				lines = lines[len(lines)-5:]
@@ -159,24 +159,24 @@ func runCommand(ctx context.Context, dir string, limit int, argv []string) ([]by
 		}
 		return nil, err
 	}
-	return stdout.Bytes(), nil
+	return stdout.buf.Bytes(), nil
 }
 
-// capped keeps the first limit bytes that are written to it.
+// capped keeps the first limit bytes that are written to it. The buffer is no
+// embedded one: its ReadFrom would let everything pass.
 type capped struct {
-	bytes.Buffer
+	buf   bytes.Buffer
 	limit int
 	over  bool
 }
 
 func (c *capped) Write(p []byte) (int, error) {
-	room := c.limit - c.Len()
-	if room < len(p) {
-		c.over = true
-		_, _ = c.Buffer.Write(p[:max(0, room)])
-		return len(p), nil
+	keep := p
+	if room := c.limit - c.buf.Len(); room < len(p) {
+		c.over, keep = true, p[:max(0, room)]
 	}
-	return c.Buffer.Write(p)
+	c.buf.Write(keep)
+	return len(p), nil
 }
 
 // isSecret tells whether a value is written {secret: …}.

@@ -9,12 +9,8 @@ import (
 	"strings"
 	"testing"
 
-	"go.uber.org/goleak"
-
 	"github.com/nactl/nactl/engine/source"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestSecrets(t *testing.T) {
 	dir := unpack(t, `
@@ -46,6 +42,7 @@ exit 1
 		{"{secret: {file: empty}}", "", "f:1:1: the secret from file DIR/empty is empty"},
 		{"{secret: {command: [./count, two words]}}", "value two words", ""},
 		{"{secret: {command: [./fails]}}", "", "f:1:1: the secret from command ./fails: exit status 1: is not in the store"},
+		{"{secret: {command: [./nope]}}", "", "f:1:1: the secret from command ./nope: fork/exec ./nope: no such file or directory"},
 		{"plain", "plain", ""},
 	}
 	for _, tt := range tests {
@@ -94,5 +91,12 @@ func TestResolveSecrets(t *testing.T) {
 	}
 	if !isSecret(n.Get("a").Items[0]) {
 		t.Error("the original was changed")
+	}
+}
+
+func TestCommandThatPrintsTooMuch(t *testing.T) {
+	out, err := runCommand(context.Background(), "", 1024, []string{"sh", "-c", "head -c 100000 /dev/zero; echo why >&2"})
+	if out != nil || err == nil || err.Error() != "it printed more than 1 KiB: why" {
+		t.Errorf("%d bytes, %v", len(out), err)
 	}
 }
