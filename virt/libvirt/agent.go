@@ -19,6 +19,11 @@ import (
 // guest do not count: they are started, and asked about.
 const agentTimeout = 10 * time.Second
 
+// maxRequest is how long a request may be, in bytes. One that does not fit into
+// the socket between libvirt and QEMU (212,992 bytes by Linux' default) is never
+// answered, and takes the agent's channel down with it.
+const maxRequest = 160 << 10
+
 // agentCall sends one request to the agent of one VM and returns its reply
 // (virDomainQemuAgentCommand). libvirt takes whole seconds.
 type agentCall func(ctx context.Context, request string, timeout time.Duration) (string, error)
@@ -44,6 +49,11 @@ func (a *agent) run(ctx context.Context, command string, arguments, into any) er
 	}{command, arguments})
 	if err != nil {
 		return fmt.Errorf("%s: %s: %w", a.vm, command, err)
+	}
+	if len(request) > maxRequest {
+		return &virt.Error{Kind: virt.ErrInvalid, Object: a.vm, Summary: "a request to its guest agent is too long (" + command + ")",
+			Wanted: "at most " + virt.FormatSize(maxRequest), Found: virt.FormatSize(int64(len(request))),
+			Hint: "give the command its data on standard input, or as a file by guest_file"}
 	}
 	reply, err := a.call(ctx, string(request), agentTimeout)
 	if err == nil {

@@ -292,10 +292,11 @@ func TestParseAttributes(t *testing.T) {
 		in   string
 		want attributes
 	}{
-		{"644 root root\n", attributes{mode: "0644", owner: "root", group: "root"}},
-		{"4755 root adm\n" + sum + "  -\n", attributes{mode: "4755", owner: "root", group: "adm", sum: sum}},
+		{"644 root root 0 0\n", attributes{mode: "0644", owner: "root", group: "root"}},
+		{"4755 root adm 0 4\n" + sum + "  -\n", attributes{mode: "4755", owner: "root", group: "adm", sum: sum}},
+		{"600 UNKNOWN UNKNOWN 1234 55\n", attributes{mode: "0600", owner: "1234", group: "55"}},
 		{"", attributes{}},
-		{"stat: not found\nx", attributes{}},
+		{"stat: was not found here\nx", attributes{}},
 	} {
 		got := parseAttributes(tc.in)
 		if diff := cmp.Diff(tc.want, got, cmp.AllowUnexported(attributes{})); diff != "" {

@@ -31,9 +31,11 @@ const (
 	// keptInFile is how much more a file in the guest takes: together the agent's
 	// own limit of 16 MiB.
 	keptInFile = 15 << 20
-	// maxStdin bounds a request: libvirt carries strings of up to 4 MiB, base64
-	// makes four bytes of three, and quoting may double a command line.
-	maxStdin = 2 << 20
+	// stdinInline is how much standard input goes with the request; more is written
+	// into a file in the guest first. See maxRequest.
+	stdinInline = 32 << 10
+	// maxStdin keeps a playbook from filling a guest's /tmp.
+	maxStdin = 64 << 20
 )
 
 const (
@@ -120,6 +122,9 @@ func (a *agent) exec(ctx context.Context, c virt.Command) (*virt.CommandResult, 
 	token := newToken()
 	wrapped, err := a.wrap(c, token)
 	if err != nil {
+		return nil, err
+	}
+	if err := a.stage(ctx, &wrapped, token); err != nil {
 		return nil, err
 	}
 	began := time.Now()
@@ -343,8 +348,40 @@ func (a *agent) wrap(c virt.Command, token string) (execRequest, error) {
 		}
 	}
 	lines := strings.Count(export.String(), "\n")
-	arg := append([]string{"-c", execWrapper, "nactl", fmt.Sprint(lines), c.Dir, token}, argv...)
+	arg := append([]string{"-c", execWrapper, "nactl", fmt.Sprint(lines), c.Dir, token, ""}, argv...)
 	return execRequest{Path: "/bin/sh", Arg: arg, Input: []byte(export.String() + c.Stdin), Capture: true}, nil
+}
+
+// stagedAt is where the wrapper's arguments name the file with its input.
+const stagedAt = 6
+
+// stageScript makes an empty file that only its owner can read, and prints its
+// path.
+const stageScript = `umask 077
+for d in /tmp /var/tmp /run /dev/shm; do
+	if : >"$d/.nactl-$1.in"; then printf %s "$d/.nactl-$1.in"; exit 0; fi
+done 2>/dev/null
+exit 1`
+
+// stage writes an input that is too long for a request into a file, from which
+// the wrapper takes it. The wrapper removes the file.
+func (a *agent) stage(ctx context.Context, s *execRequest, token string) error {
+	if len(s.Input) <= stdinInline {
+		return nil
+	}
+	r, err := a.script(ctx, stageScript, token)
+	if err == nil && r.RC != 0 {
+		err = &virt.Error{Kind: virt.ErrConflict, Object: a.vm, Summary: "there is no room for the command's standard input",
+			Wanted: "a directory to write in: " + strings.Join(spoolDirs, ", ")}
+	}
+	if err != nil {
+		return err
+	}
+	if err := a.writeContent(ctx, r.Stdout, s.Input); err != nil {
+		return fmt.Errorf("the command's standard input: %w", err)
+	}
+	s.Arg[stagedAt], s.Input = r.Stdout, nil
+	return nil
 }
 
 // bare makes the request that runs a command without a shell.

@@ -1,4 +1,4 @@
-# Becomes the command "$4"… inside a guest, so that the agent waits for the very
+# Becomes the command "$5"… inside a guest, so that the agent waits for the very
 # process and tells its exit status or signal. Before that it
 #  - reads the environment to add from the first $1 lines of standard input, where
 #    no list of processes shows it, and leaves the rest to the command;
@@ -8,9 +8,15 @@
 #  - changes to directory $2, unless that is empty;
 #  - makes the command the leader of a session, so that it can be ended with all
 #    that it started.
-# $3 names the directory of the files. Any POSIX shell will do, busybox included.
-nactl_lines=$1 nactl_dir=$2 nactl_token=$3
-shift 3
+# $3 names the directory of the files; $4 is a file that standard input was put
+# into, or empty. Any POSIX shell will do, busybox included.
+nactl_lines=$1 nactl_dir=$2 nactl_token=$3 nactl_input=$4
+shift 4
+
+if [ -n "$nactl_input" ]; then
+	exec <"$nactl_input"
+	rm -f "$nactl_input"
+fi
 
 nactl_env=
 while [ "$nactl_lines" -gt 0 ]; do

@@ -16,9 +16,11 @@ import (
 )
 
 const (
-	// fileChunk is how much of a file one request carries, in bytes: far below what
+	// readChunk is how much of a file one reply carries, in bytes: far below what
 	// libvirt drops, and few requests all the same.
-	fileChunk = 1 << 20
+	readChunk = 1 << 20
+	// writeChunk is how much one request carries: see maxRequest.
+	writeChunk = 64 << 10
 	// readWhole is the size up to which a file's checksum is made here, from its
 	// content; above it the guest is asked to make it, where it can.
 	readWhole = 4 << 20
@@ -70,7 +72,7 @@ type fileRead struct {
 func (a *agent) drain(ctx context.Context, handle int64, take func([]byte) bool) error {
 	for {
 		var r fileRead
-		if err := a.run(ctx, "guest-file-read", map[string]int64{"handle": handle, "count": fileChunk}, &r); err != nil {
+		if err := a.run(ctx, "guest-file-read", map[string]int64{"handle": handle, "count": readChunk}, &r); err != nil {
 			return err
 		}
 		if !take(r.Data) || r.EOF || len(r.Data) == 0 {
@@ -185,9 +187,9 @@ func (a *agent) fileSize(ctx context.Context, handle int64) (int64, error) {
 // attributes are what the agent's own file commands do not tell.
 type attributes struct{ mode, owner, group, sum string }
 
-// attributesScript prints mode, owner and group of $1 on one line, then, when $2
-// says so, its checksum.
-const attributesScript = `stat -L -c '%a %U %G' -- "$1" && if [ "$2" = sum ]; then sha256sum <"$1"; fi`
+// attributesScript prints mode, owner and group of $1 on one line, by name and by
+// number, then, when $2 says so, its checksum.
+const attributesScript = `stat -L -c '%a %U %G %u %g' -- "$1" && if [ "$2" = sum ]; then sha256sum <"$1"; fi`
 
 // attributes asks a shell in the guest. All stay empty where there is none, or
 // where guest-exec is not allowed.
@@ -211,8 +213,15 @@ func (a *agent) attributes(ctx context.Context, path string, sum bool) (attribut
 func parseAttributes(s string) attributes {
 	first, rest, _ := strings.Cut(s, "\n")
 	var at attributes
-	if f := strings.Fields(first); len(f) == 3 && strings.Trim(f[0], "01234567") == "" {
+	if f := strings.Fields(first); len(f) == 5 && strings.Trim(f[0], "01234567") == "" {
 		at.mode, at.owner, at.group = fmt.Sprintf("%04s", f[0]), f[1], f[2]
+		// So stat calls those whose number has no name.
+		if at.owner == "UNKNOWN" {
+			at.owner = f[3]
+		}
+		if at.group == "UNKNOWN" {
+			at.group = f[4]
+		}
 	}
 	if sum, _, _ := strings.Cut(rest, " "); len(sum) == 2*sha256.Size {
 		if _, err := hex.DecodeString(sum); err == nil {
@@ -344,7 +353,7 @@ func (a *agent) writeContent(ctx context.Context, path string, content []byte) e
 		var r struct {
 			Count int64 `json:"count"`
 		}
-		chunk := content[done:min(done+fileChunk, total)]
+		chunk := content[done:min(done+writeChunk, total)]
 		err = a.run(ctx, "guest-file-write", map[string]any{"handle": h, "buf-b64": chunk}, &r)
 		if err == nil && (r.Count <= 0 || r.Count > int64(len(chunk))) {
 			err = fmt.Errorf("%s: the agent says that it wrote %d of %d bytes", a.fileRef(path), r.Count, len(chunk))

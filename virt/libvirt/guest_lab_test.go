@@ -49,6 +49,18 @@ func TestLabGuest(t *testing.T) {
 			t.Error("env took the guest's own environment away")
 		}
 	})
+	t.Run("long input", func(t *testing.T) {
+		in := strings.Repeat("0123456789abcde\n", 1<<16) // 1 MiB
+		sum := sha256.Sum256([]byte(in))
+		r := run(t, virt.Command{Shell: `echo "$A"; sha256sum`, Env: map[string]string{"A": "first"}, Stdin: in})
+		if r.Stdout != "first\n"+hex.EncodeToString(sum[:])+"  -\n" {
+			t.Errorf("%+v", r)
+		}
+		if _, err := n.GuestProbe(t.Context(), vm, virt.Command{Argv: []string{"true", strings.Repeat("x", maxRequest)}}); !errors.Is(err, virt.ErrInvalid) {
+			t.Errorf("a command line that is too long: %v", err)
+		}
+		labNothingLeft(t, n, vm, "/tmp")
+	})
 	t.Run("signal", func(t *testing.T) {
 		if r := run(t, virt.Command{Shell: "kill -9 $$"}); r.Signal != 9 || r.RC != 137 {
 			t.Errorf("%+v", r)
@@ -74,9 +86,7 @@ func TestLabGuest(t *testing.T) {
 				t.Errorf("%d bytes: got %d, truncated %v, %q", size, len(r.Stdout), r.StdoutTruncated, r.Stderr)
 			}
 		}
-		if r := run(t, virt.Command{Shell: "ls -A /tmp /var/tmp /run 2>/dev/null | grep nactl"}); r.Stdout != "" {
-			t.Errorf("left in the guest: %s", r.Stdout)
-		}
+		labNothingLeft(t, n, vm, "/tmp")
 	})
 
 	t.Run("timeout", func(t *testing.T) {
@@ -147,7 +157,7 @@ func labFiles(t *testing.T, n *Node, vm string) {
 	if out := write("hello\n", ""); !out.Changed || len(out.Warnings) > 0 {
 		t.Errorf("%+v", out)
 	}
-	if f := read(); string(f.Content) != "hello\n" || f.Mode != "0644" || f.Owner != "root" || f.Size != 6 {
+	if f := read(); string(f.Content) != "hello\n" || f.Mode != "0644" || f.Owner == "" || f.Size != 6 {
 		t.Errorf("%+v", f)
 	}
 	if out := write("hello\n", ""); out.Changed {
@@ -156,15 +166,18 @@ func labFiles(t *testing.T, n *Node, vm string) {
 	if out := write("hello\n", "0600"); !out.Changed || read().Mode != "0600" {
 		t.Errorf("mode: %+v", out)
 	}
-	big := strings.Repeat("0123456789abcdef", 5<<16) // 5 MiB, in several pieces
+	big := strings.Repeat("0123456789abcdef", 1<<15+1) // half a MiB, in several pieces
 	write(big, "")
 	if f := read(); string(f.Content) != big || f.Mode != "0600" {
 		t.Errorf("%d bytes came back as %d, mode %s", len(big), f.Size, f.Mode)
 	}
 	// Too large to be brought here: the guest makes the checksum.
-	f, err := n.GuestFile(t.Context(), vm, path, 1)
-	sum := sha256.Sum256([]byte(big))
-	if err != nil || f.Content != nil || f.Size != int64(len(big)) || f.SHA256 != hex.EncodeToString(sum[:]) {
+	if r, err := n.GuestProbe(t.Context(), vm, virt.Command{Shell: "head -c 6000000 /dev/zero >/root/zero"}); err != nil || r.RC != 0 {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	f, err := n.GuestFile(t.Context(), vm, "/root/zero", 1)
+	sum := sha256.Sum256(make([]byte, 6000000))
+	if err != nil || f.Content != nil || f.Size != 6000000 || f.SHA256 != hex.EncodeToString(sum[:]) {
 		t.Errorf("%+v, %v", f, err)
 	}
 	if _, err := n.GuestFile(t.Context(), vm, "/root", 1<<20); !errors.Is(err, virt.ErrInvalid) {
@@ -173,8 +186,21 @@ func labFiles(t *testing.T, n *Node, vm string) {
 	if f, err := n.GuestFile(t.Context(), vm, "/proc/version", 1<<20); err != nil || !strings.Contains(string(f.Content), "Linux") {
 		t.Errorf("a file without a size: %+v, %v", f, err)
 	}
-	r, err := n.GuestProbe(t.Context(), vm, virt.Command{Shell: "ls -A /root | grep nactl"})
-	if err != nil || r.Stdout != "" {
-		t.Errorf("left in the guest: %+v, %v", r, err)
+	labNothingLeft(t, n, vm, "/root")
+}
+
+// labNothingLeft looks for files of nactl's own in a directory of a guest. It
+// looks by a bare script, for a command has such files while it runs.
+func labNothingLeft(t *testing.T, n *Node, vm, dir string) {
+	t.Helper()
+	err := n.withAgent(t.Context(), "look for leftovers", vm, func(ctx context.Context, a *agent) error {
+		r, err := a.script(ctx, `ls -A "$1" | grep nactl`, dir)
+		if err == nil && r.Stdout != "" {
+			t.Errorf("left in the guest's %s: %s", dir, r.Stdout)
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
 	}
 }
