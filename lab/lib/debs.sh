@@ -11,8 +11,16 @@ debs_list() {
 	awk '{ print $2, $4 }' <<<"$list" | sort
 }
 
+# debs_update: fetch apt's lists, which are missing on a fresh machine and name files that are gone on an old one.
+debs_update() {
+	say "fetching apt's package lists"
+	apt-get update -qq
+}
+
 # debs_unpack DIR PACKAGE...: unpack the candidate version of each package into DIR; download what the cache lacks.
-debs_unpack() {
+debs_unpack() { debs_unpack_listed "$@" || { debs_update && debs_unpack_listed "$@"; }; }
+
+debs_unpack_listed() {
 	local dir=$1 list file missing=()
 	shift
 	list=$(debs_list "$@") || return

@@ -33,6 +33,7 @@ image_build() (
 	if [ -z "$force" ] && image_dir "$name" >/dev/null && [ "$(cat "$IMAGES/$name.checked" 2>/dev/null)" = "$checked" ]; then
 		return 0
 	fi
+	apt-cache show linux-image-cloud-amd64 >/dev/null 2>&1 || debs_update || :
 	# shellcheck disable=SC2046 # a list of words
 	if ! list=$(debs_list $(image_packages)); then
 		image_dir "$name" >/dev/null || die "apt does not know the packages of image $name (run: apt-get update)"
