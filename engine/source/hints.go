@@ -17,6 +17,8 @@ func (d *document) tab(line, column int) diag.Diagnostic {
 	}
 }
 
+const blockHeader = "the text of | and > starts on the next line; behind the sign stand only +, - or a digit"
+
 // hint says a message of the library in words that name the way out.
 func (d *document) hint(message string, tk *token.Token) diag.Diagnostic {
 	at := d.rangeOf(tk)
@@ -57,6 +59,10 @@ func (d *document) hint(message string, tk *token.Token) diag.Diagnostic {
 		out.Summary = `a list starts on a line of its own: put the "-" on the next line, or write [a, b]`
 	case has("flow map content"):
 		out.Summary = `inside {} "key: value" is expected: if an expression is meant, quote it: "{{ … }}"`
+	case has("header option"):
+		out.Summary, out.Range = blockHeader, d.seek(at, "|>")
+	case has("multi-line content"), has("multi-line header"):
+		out.Summary = "this block of text is not indented as its first line says"
 	case has("unknown escape character"):
 		out.Range.Column, out.Range.Width = max(1, at.Column-1), 2 // the lexer points behind the backslash
 		out.Summary = `unknown escape in double quotes: write \\ for a backslash, or use single quotes`

@@ -72,6 +72,11 @@ func (c *tokenCheck) check(tokens token.Tokens, i int) bool {
 			}
 			c.templateEnd = at.Line
 		}
+	case token.LiteralType, token.FoldedType:
+		if !strings.ContainsRune(" \t\n", c.doc.follow[i]) { // the lexer drops it at the end of a file
+			c.list.Errorf(at, "syntax", "%s", blockHeader)
+			return false
+		}
 	case token.DoubleQuoteType:
 		c.checkEscapes(tk, at)
 	case token.MappingValueType:
