@@ -4,6 +4,7 @@ package libvirt
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -168,11 +169,8 @@ func userData(c virt.CreateVM, ci *virt.CloudInit, vm *virt.VM, hostname string)
 		}
 		s = append(s, section{"users", users})
 	}
-	if len(ci.Files) > 0 {
-		var files []any
-		for _, f := range ci.Files {
-			files = append(files, seedFile(f))
-		}
+	files, run := seedFiles(ci.Files)
+	if len(files) > 0 {
 		s = append(s, section{"write_files", files})
 	}
 	boot, mounts, err := seedMounts(c, vm)
@@ -182,11 +180,10 @@ func userData(c virt.CreateVM, ci *virt.CloudInit, vm *virt.VM, hostname string)
 	if len(mounts) > 0 {
 		s = append(s, section{"bootcmd", boot}, section{"mounts", mounts})
 	}
-	if len(ci.Run) > 0 {
-		var run []any
-		for _, argv := range ci.Run {
-			run = append(run, argv)
-		}
+	for _, argv := range ci.Run {
+		run = append(run, argv)
+	}
+	if len(run) > 0 {
 		s = append(s, section{"runcmd", run})
 	}
 	return writeYAML("#cloud-config\n", s)
@@ -220,19 +217,42 @@ func seedUser(u virt.GuestUser) map[string]any {
 	return m
 }
 
-func seedFile(f virt.SeedFile) map[string]any {
-	m := map[string]any{"path": f.Path}
-	if plainText(f.Content) {
-		m["content"] = f.Content
+// seedStage is where files wait for their owners.
+const seedStage = "/var/lib/cloud/nactl"
+
+// seedFiles gives the files for write_files, and the commands that bring those
+// with an owner to their place. cloud-init writes files before it makes users,
+// and not every cloud-init that is about can defer a file.
+func seedFiles(list []virt.SeedFile) (files, run []any) {
+	for i, f := range list {
+		if f.Owner == "" {
+			files = append(files, seedFile(f.Path, f.Content, f.Mode))
+			continue
+		}
+		stage := fmt.Sprintf("%s/%d", seedStage, i)
+		files = append(files, seedFile(stage, f.Content, "0600"))
+		user, group, _ := strings.Cut(f.Owner, ":")
+		argv := []string{"install", "-D", "-m", cmp.Or(f.Mode, "0644"), "-o", user}
+		if group != "" {
+			argv = append(argv, "-g", group)
+		}
+		run = append(run, append(argv, stage, f.Path))
+	}
+	if len(run) > 0 {
+		run = append(run, []string{"rm", "-r", seedStage})
+	}
+	return files, run
+}
+
+func seedFile(path, content, mode string) map[string]any {
+	m := map[string]any{"path": path}
+	if plainText(content) {
+		m["content"] = content
 	} else {
-		m["content"], m["encoding"] = base64.StdEncoding.EncodeToString([]byte(f.Content)), "b64"
+		m["content"], m["encoding"] = base64.StdEncoding.EncodeToString([]byte(content)), "b64"
 	}
-	if f.Mode != "" {
-		m["permissions"] = f.Mode
-	}
-	if f.Owner != "" {
-		// Only in the last stage are the users there that a file may belong to.
-		m["owner"], m["defer"] = f.Owner, true
+	if mode != "" {
+		m["permissions"] = mode
 	}
 	return m
 }

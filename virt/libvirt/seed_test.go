@@ -65,11 +65,12 @@ func TestSeedSaysWhatWasAsked(t *testing.T) {
 			map[string]any{"name": "ops", "groups": "adm, sudo", "shell": "/bin/bash", "sudo": "ALL=(ALL) NOPASSWD:ALL", "lock_passwd": true, "ssh_authorized_keys": []any{"ssh-ed25519 BBBB"}},
 			map[string]any{"name": "yes", "lock_passwd": false, "hashed_passwd": "$6$salt$hash"}},
 		"write_files": []any{
-			map[string]any{"path": "/etc/a", "content": "a: 'b'\n\tc\n", "permissions": "0640", "owner": "ops:ops", "defer": true},
+			map[string]any{"path": "/var/lib/cloud/nactl/0", "content": "a: 'b'\n\tc\n", "permissions": "0600"},
 			map[string]any{"path": "/etc/b", "content": "AP9/", "encoding": "b64"}},
 		"bootcmd": []any{[]any{"cloud-init-per", "instance", "nactl-format-data", "sh", "-c", formatScript, "sh", device, "xfs"}},
 		"mounts":  []any{[]any{device, "/srv/a b", "xfs", "defaults,nofail", "0", "2"}},
-		"runcmd":  []any{[]any{"systemctl", "enable", "--now", "nginx: yes"}, []any{"sh", "-c", "echo \"it's\" > /x\n"}},
+		"runcmd": []any{[]any{"install", "-D", "-m", "0640", "-o", "ops", "-g", "ops", "/var/lib/cloud/nactl/0", "/etc/a"}, []any{"rm", "-r", "/var/lib/cloud/nactl"},
+			[]any{"systemctl", "enable", "--now", "nginx: yes"}, []any{"sh", "-c", "echo \"it's\" > /x\n"}},
 	}
 	if d := cmp.Diff(wantUser, user); d != "" {
 		t.Errorf("user-data (-want +got):\n%s", d)
