@@ -1,8 +1,6 @@
 package source
 
 import (
-	"strings"
-
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/token"
 
@@ -76,7 +74,7 @@ func (b *builder) scalar(tk *token.Token) *Node {
 		n.Range.Width = b.doc.width(n.Range, tk.Origin)
 		n.columns = b.doc.mapper(n, singleQuoted)
 	case token.DoubleQuoteType:
-		n.Kind, n.Str = String, tk.Value
+		n.Kind, n.Str = String, b.doc.doubleText(tk, n.Range)
 		n.Range.Width = b.doc.width(n.Range, tk.Origin)
 		n.columns = b.doc.mapper(n, doubleQuoted)
 	default:
@@ -87,55 +85,6 @@ func (b *builder) scalar(tk *token.Token) *Node {
 		n.columns = b.doc.mapper(n, plain)
 	}
 	return n
-}
-
-// plainText gives the text of a plain scalar. The lexer drops tabs inside it
-// and miscounts empty lines that hold blanks, so such a text is folded anew.
-func plainText(tk *token.Token) string {
-	raw := strings.Trim(tk.Origin, " \t\n")
-	if !strings.ContainsAny(raw, "\t\n") {
-		return tk.Value
-	}
-	return fold(raw)
-}
-
-// singleText gives the text of a single-quoted scalar. The lexer takes a quote
-// at the start of a line for white space, so a text of several lines is folded
-// anew.
-func singleText(tk *token.Token) string {
-	raw := strings.Trim(tk.Origin, " \t\n")
-	if !strings.ContainsRune(raw, '\n') || len(raw) < 2 {
-		return tk.Value
-	}
-	return strings.ReplaceAll(fold(raw[1:len(raw)-1]), "''", "'")
-}
-
-// fold joins the lines of a plain or single-quoted scalar: a line break is a
-// blank, n empty lines are n line feeds, and white space around both is nothing.
-func fold(raw string) string {
-	lines := strings.Split(raw, "\n")
-	var b strings.Builder
-	feeds := 0
-	for i, line := range lines {
-		if i > 0 {
-			line = strings.TrimLeft(line, " \t")
-		}
-		last := i == len(lines)-1
-		if !last {
-			line = strings.TrimRight(line, " \t")
-		}
-		switch {
-		case i > 0 && !last && line == "":
-			feeds++
-			continue
-		case i > 0 && feeds == 0:
-			b.WriteByte(' ')
-		}
-		b.WriteString(strings.Repeat("\n", feeds))
-		b.WriteString(line)
-		feeds = 0
-	}
-	return b.String()
 }
 
 // block makes a node of a literal or folded block scalar. It stands at its
