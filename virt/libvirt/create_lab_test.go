@@ -112,15 +112,15 @@ func TestLabVM(t *testing.T) {
 		t.Fatal(err)
 	}
 	mustApply(t, n, c)
-	samePrediction(t, want.(*virt.VM), vmOf(t, n, name))
+	samePrediction(t, want.(*virt.VM), observed(t, n, name))
 	if got, want := fmt.Sprint(labVolumes(t, n, name)), "[l2-web-data.qcow2 l2-web-root.qcow2 l2-web-seed.iso]"; got != want {
 		t.Errorf("volumes %s, want %s", got, want)
 	}
 	began := time.Now()
-	mustApply(t, n, virt.Start{On: virt.OnVM(vmOf(t, n, name))})
+	mustApply(t, n, virt.Start{On: virt.OnVM(observed(t, n, name))})
 	labAgent(t, n, name)
 	t.Logf("the agent answers %s after the start", time.Since(began).Round(time.Millisecond))
-	mustApply(t, n, virt.FinishVM{On: virt.OnVM(vmOf(t, n, name))})
+	mustApply(t, n, virt.FinishVM{On: virt.OnVM(observed(t, n, name))})
 
 	t.Run("seed", func(t *testing.T) {
 		labUntil(t, n, name, "hostname", name+"-guest")
@@ -132,32 +132,32 @@ func TestLabVM(t *testing.T) {
 		}
 	})
 	t.Run("disk", func(t *testing.T) {
-		attach := virt.AttachDisk{On: virt.OnVM(vmOf(t, n, name)), Disk: virt.DiskSpec{Name: "logs", Storage: "images", Size: 16 * virt.MiB, Sparse: true, Serial: "logs"}}
+		attach := virt.AttachDisk{On: virt.OnVM(observed(t, n, name)), Disk: virt.DiskSpec{Name: "logs", Storage: "images", Size: 16 * virt.MiB, Sparse: true, Serial: "logs"}}
 		want, _, err := n.Predict(attach.Before, attach)
 		if err != nil {
 			t.Fatal(err)
 		}
 		mustApply(t, n, attach)
-		vm := vmOf(t, n, name)
+		vm := observed(t, n, name)
 		samePrediction(t, want.(*virt.VM), vm)
 		labUntil(t, n, name, "cat /sys/block/vdc/size /sys/block/vdc/serial", sectors(16*virt.MiB)+"\nlogs")
 		mustApply(t, n, virt.ResizeDisk{On: virt.OnVM(vm), Disk: "logs", Size: 48 * virt.MiB})
 		labUntil(t, n, name, "cat /sys/block/vdc/size", sectors(48*virt.MiB))
-		if k := vmOf(t, n, name).Disk("logs"); k.Size != 48*virt.MiB {
+		if k := observed(t, n, name).Disk("logs"); k.Size != 48*virt.MiB {
 			t.Errorf("grown to %d", k.Size)
 		}
 		labShell(t, n, name, "mkfs.ext4 -q /dev/vdc && mkdir -p /mnt && mount /dev/vdc /mnt && umount /mnt")
 		began := time.Now()
-		mustApply(t, n, virt.DetachDisk{On: virt.OnVM(vmOf(t, n, name)), Disk: "logs"})
+		mustApply(t, n, virt.DetachDisk{On: virt.OnVM(observed(t, n, name)), Disk: "logs"})
 		t.Logf("detached in %s", time.Since(began).Round(time.Millisecond))
 		labUntil(t, n, name, "ls -d /sys/block/vdc 2>/dev/null || echo gone", "gone")
-		if k := vmOf(t, n, name).Disk("logs"); k != nil {
+		if k := observed(t, n, name).Disk("logs"); k != nil {
 			t.Errorf("still there: %+v", k)
 		}
 		// Its volume stayed, and is taken as it is.
-		mustApply(t, n, virt.AttachDisk{On: virt.OnVM(vmOf(t, n, name)), Disk: virt.DiskSpec{Name: "logs", Storage: "images", Volume: "l2-web-logs.qcow2"}})
+		mustApply(t, n, virt.AttachDisk{On: virt.OnVM(observed(t, n, name)), Disk: virt.DiskSpec{Name: "logs", Storage: "images", Volume: "l2-web-logs.qcow2"}})
 		labUntil(t, n, name, "mount /dev/vdc /mnt && umount /mnt && echo formatted", "formatted")
-		mustApply(t, n, virt.DetachDisk{On: virt.OnVM(vmOf(t, n, name)), Disk: "logs", DeleteVolume: true})
+		mustApply(t, n, virt.DetachDisk{On: virt.OnVM(observed(t, n, name)), Disk: "logs", DeleteVolume: true})
 		if got := fmt.Sprint(labVolumes(t, n, name)); strings.Contains(got, "logs") {
 			t.Errorf("volumes %s", got)
 		}
@@ -178,28 +178,28 @@ func TestLabVM(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		vm := vmOf(t, n, name)
+		vm := observed(t, n, name)
 		if in := vm.Disk("data").In; in != (virt.Presence{Live: true}) {
 			t.Fatalf("it is in %+v", in)
 		}
 		mustApply(t, n, virt.AttachDisk{On: virt.OnVM(vm), Disk: virt.DiskSpec{Name: "data", Size: 32 * virt.MiB}})
-		if in := vmOf(t, n, name).Disk("data").In; in != (virt.Presence{Live: true, Config: true}) {
+		if in := observed(t, n, name).Disk("data").In; in != (virt.Presence{Live: true, Config: true}) {
 			t.Errorf("it is in %+v", in)
 		}
 	})
 	t.Run("nic", func(t *testing.T) {
-		attach := virt.AttachNIC{On: virt.OnVM(vmOf(t, n, name)), NIC: virt.NICSpec{Name: "nic2", Network: "lan", MAC: "52:54:00:12:00:42"}}
+		attach := virt.AttachNIC{On: virt.OnVM(observed(t, n, name)), NIC: virt.NICSpec{Name: "nic2", Network: "lan", MAC: "52:54:00:12:00:42"}}
 		want, _, err := n.Predict(attach.Before, attach)
 		if err != nil {
 			t.Fatal(err)
 		}
 		mustApply(t, n, attach)
-		samePrediction(t, want.(*virt.VM), vmOf(t, n, name))
+		samePrediction(t, want.(*virt.VM), observed(t, n, name))
 		labUntil(t, n, name, "cat /sys/class/net/eth1/address", "52:54:00:12:00:42")
-		mustApply(t, n, virt.ChangeNIC{On: virt.OnVM(vmOf(t, n, name)), NIC: "nic2", LinkUp: virt.Some(false)})
+		mustApply(t, n, virt.ChangeNIC{On: virt.OnVM(observed(t, n, name)), NIC: "nic2", LinkUp: virt.Some(false)})
 		labUntil(t, n, name, "cat /sys/class/net/eth1/carrier 2>/dev/null", "0")
-		mustApply(t, n, virt.ChangeNIC{On: virt.OnVM(vmOf(t, n, name)), NIC: "nic2", Network: virt.Some("default"), LinkUp: virt.Some(true)})
-		vm := vmOf(t, n, name)
+		mustApply(t, n, virt.ChangeNIC{On: virt.OnVM(observed(t, n, name)), NIC: "nic2", Network: virt.Some("default"), LinkUp: virt.Some(true)})
+		vm := observed(t, n, name)
 		if nic := vm.NIC("nic2"); nic == nil || nic.Network != "default" || !nic.LinkUp || nic.MAC.Or("") != "52:54:00:12:00:42" || !nic.In.Live || !nic.In.Config {
 			t.Errorf("moved: %+v", nic)
 		}
@@ -219,12 +219,12 @@ func TestLabVM(t *testing.T) {
 	})
 	t.Run("overlay", func(t *testing.T) {
 		overlay := `<domain><memory unit="MiB">128</memory><devices><watchdog model="i6300esb" action="reset"/><disk><target dev="vda"/><driver detect_zeroes="unmap"/></disk></devices></domain>`
-		mustApply(t, n, virt.SetVM{On: virt.OnVM(vmOf(t, n, name)), LibvirtXML: virt.Some(overlay)})
-		if out, err := n.Apply(t.Context(), virt.SetVM{On: virt.OnVM(vmOf(t, n, name)), LibvirtXML: virt.Some(overlay)}); err != nil || out.Changed {
+		mustApply(t, n, virt.SetVM{On: virt.OnVM(observed(t, n, name)), LibvirtXML: virt.Some(overlay)})
+		if out, err := n.Apply(t.Context(), virt.SetVM{On: virt.OnVM(observed(t, n, name)), LibvirtXML: virt.Some(overlay)}); err != nil || out.Changed {
 			t.Errorf("merged again: %+v, %v", out, err)
 		}
 	})
-	mustApply(t, n, virt.DeleteVM{On: virt.OnVM(vmOf(t, n, name)), Volumes: true})
+	mustApply(t, n, virt.DeleteVM{On: virt.OnVM(observed(t, n, name)), Volumes: true})
 	if left := labVolumes(t, n, name); len(left) > 0 {
 		t.Errorf("left behind: %s", left)
 	}
@@ -280,7 +280,7 @@ func TestLabVMCompleted(t *testing.T) {
 		}
 		break
 	}
-	whole := vmOf(t, n, name)
+	whole := observed(t, n, name)
 	if whole.ID != vm.ID || whole.NICs[0].MAC != vm.NICs[0].MAC || whole.Unfinished != "run-2" {
 		t.Errorf("completed %+v\nof %+v", whole, vm)
 	}

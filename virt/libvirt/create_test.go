@@ -72,7 +72,7 @@ func mustApply(t *testing.T, n *Node, c virt.Change) virt.Outcome {
 	return out
 }
 
-func vmOf(t *testing.T, n *Node, name string) *virt.VM {
+func observed(t *testing.T, n *Node, name string) *virt.VM {
 	t.Helper()
 	vm, err := n.freshVM(t.Context(), name)
 	if err != nil {
@@ -109,7 +109,7 @@ func TestCreateVM(t *testing.T) {
 		t.Fatal(err)
 	}
 	mustApply(t, n, c)
-	vm := vmOf(t, n, "web")
+	vm := observed(t, n, "web")
 	if vm.Unfinished != "run-1" || !vm.Autostart || vm.Metadata["owner"] != c.Metadata["owner"] || vm.Description != c.Description {
 		t.Errorf("made %+v", vm)
 	}
@@ -125,7 +125,7 @@ func TestCreateVM(t *testing.T) {
 	if err != nil || !out.Changed {
 		t.Fatalf("finish: %+v, %v", out, err)
 	}
-	if vm = vmOf(t, n, "web"); vm.Unfinished != "" || vm.Metadata["owner"] != c.Metadata["owner"] {
+	if vm = observed(t, n, "web"); vm.Unfinished != "" || vm.Metadata["owner"] != c.Metadata["owner"] {
 		t.Errorf("finished %+v", vm)
 	}
 	if _, err := n.Apply(t.Context(), c); !errors.Is(err, virt.ErrConflict) {
@@ -221,7 +221,7 @@ func TestCreateVMCompletesWhatWasInterrupted(t *testing.T) {
 	// What a run leaves that is killed while it makes the second volume: the
 	// definition, the first volume whole, the second with its marker.
 	mustApply(t, n, c)
-	first := vmOf(t, n, "web")
+	first := observed(t, n, "web")
 	pool := poolTarget{name: "default", typ: "dir", path: "/pool"}
 	if err := n.makeMarker(t.Context(), newVolume{pool: pool, name: "web-data.qcow2"}); err != nil {
 		t.Fatal(err)
@@ -233,7 +233,7 @@ func TestCreateVMCompletesWhatWasInterrupted(t *testing.T) {
 	n.Forget()
 	c.On, c.Run = virt.OnVM(first), "run-2"
 	mustApply(t, n, c)
-	second := vmOf(t, n, "web")
+	second := observed(t, n, "web")
 	if second.Unfinished != "run-2" || second.ID != first.ID {
 		t.Errorf("completed as %q (%s), was %s", second.Unfinished, second.ID, first.ID)
 	}
@@ -271,16 +271,16 @@ func TestDeleteVM(t *testing.T) {
 		mustApply(t, n, c)
 	}
 	// db's data disk is web's, too: read-only, as shared data are.
-	mustApply(t, n, virt.AttachDisk{On: virt.OnVM(vmOf(t, n, "web")), Disk: virt.DiskSpec{Name: "shared", Volume: "db-data.qcow2", ReadOnly: true}})
+	mustApply(t, n, virt.AttachDisk{On: virt.OnVM(observed(t, n, "web")), Disk: virt.DiskSpec{Name: "shared", Volume: "db-data.qcow2", ReadOnly: true}})
 
-	out := mustApply(t, n, virt.DeleteVM{On: virt.OnVM(vmOf(t, n, "db")), Volumes: true})
+	out := mustApply(t, n, virt.DeleteVM{On: virt.OnVM(observed(t, n, "db")), Volumes: true})
 	if len(out.Warnings) != 1 || !strings.Contains(out.Warnings[0], "db-data.qcow2 stays: vm web uses it") {
 		t.Errorf("warnings %q", out.Warnings)
 	}
 	if got, want := volumes(t, n), "db-data.qcow2, debian.qcow2, web-data.qcow2, web-root.qcow2"; got != want {
 		t.Errorf("volumes %s, want %s", got, want)
 	}
-	mustApply(t, n, virt.DeleteVM{On: virt.OnVM(vmOf(t, n, "web"))})
+	mustApply(t, n, virt.DeleteVM{On: virt.OnVM(observed(t, n, "web"))})
 	if got, want := volumes(t, n), "db-data.qcow2, debian.qcow2, web-data.qcow2, web-root.qcow2"; got != want {
 		t.Errorf("volumes %s, want %s", got, want)
 	}
@@ -292,19 +292,19 @@ func TestDeleteVM(t *testing.T) {
 func TestDisksOfAStoppedVM(t *testing.T) {
 	n := storageNode(t)
 	mustApply(t, n, creation(t, n, "web"))
-	attach := virt.AttachDisk{On: virt.OnVM(vmOf(t, n, "web")), Disk: virt.DiskSpec{Name: "logs", Size: virt.GiB, Sparse: true, Serial: "logs"}}
+	attach := virt.AttachDisk{On: virt.OnVM(observed(t, n, "web")), Disk: virt.DiskSpec{Name: "logs", Size: virt.GiB, Sparse: true, Serial: "logs"}}
 	want, _, err := n.Predict(attach.Before, attach)
 	if err != nil {
 		t.Fatal(err)
 	}
 	mustApply(t, n, attach)
-	vm := vmOf(t, n, "web")
+	vm := observed(t, n, "web")
 	samePrediction(t, want.(*virt.VM), vm)
 	if out, err := n.Apply(t.Context(), virt.AttachDisk{On: virt.OnVM(vm), Disk: attach.Disk}); err != nil || out.Changed {
 		t.Errorf("attached again: %+v, %v", out, err)
 	}
 	mustApply(t, n, virt.DetachDisk{On: virt.OnVM(vm), Disk: "logs", DeleteVolume: true})
-	if vm = vmOf(t, n, "web"); vm.Disk("logs") != nil {
+	if vm = observed(t, n, "web"); vm.Disk("logs") != nil {
 		t.Error("it is still attached")
 	}
 	if got := volumes(t, n); strings.Contains(got, "logs") {
@@ -326,17 +326,17 @@ func TestDisksOfAStoppedVM(t *testing.T) {
 func TestNICsOfAStoppedVM(t *testing.T) {
 	n := storageNode(t)
 	mustApply(t, n, creation(t, n, "web"))
-	attach := virt.AttachNIC{On: virt.OnVM(vmOf(t, n, "web")), NIC: virt.NICSpec{Network: "lan"}}
+	attach := virt.AttachNIC{On: virt.OnVM(observed(t, n, "web")), NIC: virt.NICSpec{Network: "lan"}}
 	want, _, err := n.Predict(attach.Before, attach)
 	if err != nil {
 		t.Fatal(err)
 	}
 	mustApply(t, n, attach)
-	vm := vmOf(t, n, "web")
+	vm := observed(t, n, "web")
 	samePrediction(t, want.(*virt.VM), vm)
 	mac := vm.NIC("nic3").MAC.Or("")
 	mustApply(t, n, virt.ChangeNIC{On: virt.OnVM(vm), NIC: "nic3", LinkUp: virt.Some(false)})
-	vm = vmOf(t, n, "web")
+	vm = observed(t, n, "web")
 	if nic := vm.NIC("nic3"); nic.LinkUp || nic.MAC.Or("") != mac {
 		t.Errorf("link switched: %+v", nic)
 	}
@@ -345,7 +345,7 @@ func TestNICsOfAStoppedVM(t *testing.T) {
 		t.Errorf("to a network that is not there: %v", err)
 	}
 	mustApply(t, n, virt.DetachNIC{On: virt.OnVM(vm), NIC: mac})
-	if vm = vmOf(t, n, "web"); len(vm.NICs) != 2 {
+	if vm = observed(t, n, "web"); len(vm.NICs) != 2 {
 		t.Errorf("NICs %+v", vm.NICs)
 	}
 }

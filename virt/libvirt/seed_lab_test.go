@@ -51,7 +51,7 @@ func TestLabSeed(t *testing.T) {
 	}
 	mustApply(t, n, c)
 	began := time.Now()
-	mustApply(t, n, virt.Start{On: virt.OnVM(vmOf(t, n, name))})
+	mustApply(t, n, virt.Start{On: virt.OnVM(observed(t, n, name))})
 	labAgent(t, n, name)
 	t.Logf("the agent answers %s after the start", time.Since(began).Round(time.Second))
 	for labShell(t, n, name, "test -f /run/cloud-init/result.json && echo over") != "over" {
