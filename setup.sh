@@ -84,8 +84,9 @@ install_go() {
 		[ "$(. /etc/os-release && echo "${VERSION_CODENAME:-}")" = bookworm ] ||
 			die "needs Go 1.$GO_MINIMUM or newer (https://go.dev/dl)"
 		mirror=$(apt-get indextargets --format '$(SITE)' 'Codename: bookworm' | head -n 1)
+		[ -n "$mirror" ] || die "apt has no source of Debian 12 to take Go from; install Go 1.$GO_MINIMUM or newer (https://go.dev/dl)"
 		say "adding Debian's backports for Go: $BACKPORTS"
-		echo "deb ${mirror:-http://deb.debian.org/debian} bookworm-backports main" >$BACKPORTS
+		echo "deb $mirror bookworm-backports main" >$BACKPORTS
 		apt-get update -qq || {
 			rm -f $BACKPORTS
 			die "cannot fetch Debian's backports; install Go 1.$GO_MINIMUM or newer yourself (https://go.dev/dl)"

@@ -17,9 +17,10 @@ bookworm_base() {
 	local root=$1 base=$DEBS/bookworm-base.tar mirror
 	if [ ! -f "$base" ]; then
 		mirror=$(apt-get indextargets --format '$(SITE)' 'Codename: bookworm' | head -n 1)
+		[ -n "$mirror" ] || die "apt has no source of Debian 12"
 		eval "$(apt-config shell http_proxy Acquire::http::Proxy https_proxy Acquire::https::Proxy)"
 		export http_proxy https_proxy
-		debootstrap --variant=minbase bookworm "$root" "${mirror:-http://deb.debian.org/debian}"
+		debootstrap --variant=minbase bookworm "$root" "$mirror"
 		tar -C "$root" --one-file-system -cf "$base.new" .
 		mv "$base.new" "$base"
 		rm -rf "$root"
