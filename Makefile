@@ -10,7 +10,7 @@ export PATH := $(PATH):/usr/local/go/bin:/usr/lib/go/bin:$(lastword $(sort $(wil
 
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: deps build quickstart demo test race unit lab-test lint fmt lab-up lab-down clean
+.PHONY: deps build quickstart demo test unit lab-test lint docs docs-check fmt lab-up lab-down clean
 
 deps: ## bring what a fresh Debian 12 lacks
 	sh setup.sh
@@ -42,6 +42,13 @@ lint:
 	go vet -tags $(TAGS),lab ./virt/... ./cmd/...
 	GOBIN=$(CACHE)/tools sh -c 'test -x "$$GOBIN/staticcheck" || go install $(STATICCHECK)'
 	$(CACHE)/tools/staticcheck -tags $(TAGS),lab ./...
+
+docs: bin/nactl ## the pages of the steps, from the code
+	mkdir -p docs/modules
+	bin/nactl steps --markdown docs/modules
+
+docs-check: docs
+	@git diff --exit-code --stat -- docs/modules || { echo "docs/modules is stale: commit what make docs wrote" >&2; exit 1; }
 
 fmt:
 	gofmt -w cmd engine inventory modules virt

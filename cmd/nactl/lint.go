@@ -32,6 +32,12 @@ func (a *application) lintCommand() *cli.Command {
 func (a *application) stepsCommand() *cli.Command {
 	return &cli.Command{
 		Name: "steps", Usage: "list the steps that a playbook can use, or show one", ArgsUsage: "[STEP]", OnUsageError: usageError,
-		Action: func(c *cli.Context) error { return showSteps(a.stdout, modules.Registry(), c.Args().First()) },
+		Flags: []cli.Flag{&cli.StringFlag{Name: "markdown", Usage: "write a page for each step to `DIR`", Hidden: true}},
+		Action: func(c *cli.Context) error {
+			if dir := c.String("markdown"); dir != "" {
+				return writeDocs(dir, modules.Registry())
+			}
+			return showSteps(a.stdout, modules.Registry(), c.Args().First())
+		},
 	}
 }

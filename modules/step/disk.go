@@ -10,6 +10,7 @@ type DiskArgs struct {
 	Volume     string    `arg:"volume" doc:"an existing volume to attach as it is"`
 	Format     string    `arg:"format,create_only" enum:"qcow2|raw" doc:"format of a new volume; left out: qcow2"`
 	Sparse     Opt[bool] `arg:"sparse,create_only" doc:"take space as it is needed; left out: true"`
+	Backed     bool      `arg:"backed,create_only" doc:"boot disks on nodes: lie over the image instead of being a copy of it; there at once, and needs the image for as long as it lives"`
 	Bus        string    `arg:"bus,create_only" enum:"virtio|scsi|sata|usb|ide" doc:"left out: virtio"`
 	Serial     string    `arg:"serial,create_only" doc:"serial number that the guest sees, at most 20 characters"`
 	MountPoint string    `arg:"mount_point,create_only" doc:"where the guest mounts it, from its first boot on; a blank disk is formatted"`
@@ -22,7 +23,7 @@ func (d DiskArgs) Spec() virt.DiskSpec {
 	size, _ := d.Size.Get()
 	sparse := d.Sparse.Or(true)
 	spec := virt.DiskSpec{
-		Name: d.Name, Size: int64(size), Storage: d.Storage, Volume: d.Volume, Format: d.Format, Sparse: sparse, Bus: d.Bus,
+		Name: d.Name, Size: int64(size), Storage: d.Storage, Volume: d.Volume, Format: d.Format, Sparse: sparse, Backed: d.Backed, Bus: d.Bus,
 		Serial: d.Serial, ReadOnly: d.ReadOnly, MountPoint: d.MountPoint, Filesystem: d.Filesystem,
 	}
 	if spec.MountPoint != "" && spec.Filesystem == "" {
