@@ -104,9 +104,18 @@ func (n *Node) Supports(c virt.Change) error {
 
 // Predict says what a change would do by libvirt's rules.
 func (n *Node) Predict(before virt.Object, c virt.Change) (virt.Object, virt.Outcome, error) {
-	if net, ok := c.(virt.CreateNetwork); ok && len(net.Hosts) == 0 {
-		net.Hosts = []string{n.cfg.Name}
-		c = net
+	switch change := c.(type) {
+	case virt.CreateNetwork:
+		if len(change.Hosts) == 0 {
+			change.Hosts = []string{n.cfg.Name}
+			c = change
+		}
+	case virt.CreateVM:
+		if host, ok := change.Host.Get(); ok && host != n.cfg.Name {
+			return nil, virt.Outcome{}, virt.NotFound(hostRef(host), "this target is the node "+n.cfg.Name+" alone: leave host out")
+		}
+		change.Host = virt.Some(n.cfg.Name)
+		c = change
 	}
 	return n.rules.Predict(before, c)
 }

@@ -23,6 +23,13 @@ func (h *hub) init() { h.watchers = map[string]map[chan struct{}]bool{} }
 // until ctx ends.
 func (h *hub) watch(ctx context.Context, vm string) <-chan struct{} {
 	ch := make(chan struct{}, 1)
+	h.add(ctx, vm, ch)
+	return ch
+}
+
+// add is watch with a channel that may watch other nodes as well. It needs a
+// buffer.
+func (h *hub) add(ctx context.Context, vm string, ch chan struct{}) {
 	h.mu.Lock()
 	if h.watchers[vm] == nil {
 		h.watchers[vm] = map[chan struct{}]bool{}
@@ -37,7 +44,6 @@ func (h *hub) watch(ctx context.Context, vm string) <-chan struct{} {
 			delete(h.watchers, vm)
 		}
 	})
-	return ch
 }
 
 // signal wakes those who watch a VM; with an empty name, all.
