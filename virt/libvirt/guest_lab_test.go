@@ -79,7 +79,7 @@ func TestLabGuest(t *testing.T) {
 
 	// libvirt loses replies over 4 MiB, and the agent itself over 10.
 	t.Run("long output", func(t *testing.T) {
-		for _, size := range []int{1<<20 - 1, 1 << 20, 1<<20 + 1, 5 << 20, 16 << 20, 17 << 20} {
+		for _, size := range []int{1 << 20, 1<<20 + 1, 17 << 20} {
 			r := run(t, virt.Command{Shell: "head -c $N /dev/zero | tr '\\0' x; echo end >&2", Env: map[string]string{"N": strconv.Itoa(size)}})
 			kept := min(size, 16<<20)
 			if len(r.Stdout) != kept || strings.Trim(r.Stdout, "x") != "" || r.StdoutTruncated != (size > kept) || r.Stderr != "end\n" {

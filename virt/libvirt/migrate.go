@@ -64,8 +64,7 @@ func migrate(ctx context.Context, from, to *Node, vm *virt.VM, c virt.Migrate, o
 	if err := errors.Join(check.errs...); err != nil {
 		return virt.Outcome{}, err
 	}
-	defer from.Forget()
-	defer to.Forget()
+	defer m.forget()
 	if err := m.look(ctx); err != nil {
 		return virt.Outcome{}, err
 	}
@@ -93,13 +92,30 @@ func migrate(ctx context.Context, from, to *Node, vm *virt.VM, c virt.Migrate, o
 	return m.out, nil
 }
 
+// forget drops what both nodes knew of the VM and its volumes.
+func (m *move) forget() {
+	for _, n := range []*Node{m.from, m.to} {
+		refs := []virt.Ref{m.vm.Ref()}
+		for _, k := range m.plan.copied {
+			refs = append(refs, virt.VolumeRef(k.Storage, k.Volume))
+		}
+		n.Forget(refs...)
+	}
+}
+
 // summary says in one line what a move cost.
 func summary(moved *virt.Moved, live bool) string {
-	s := fmt.Sprintf("%s in %.1f s", virt.FormatSize(roundSize(moved.Bytes)), moved.Elapsed.Seconds())
-	if live {
-		s += fmt.Sprintf(", down %d ms", moved.Downtime.Milliseconds())
+	what, took := virt.FormatSize(roundSize(moved.Bytes)), fmt.Sprintf("%.1f s", moved.Elapsed.Seconds())
+	if moved.Bytes == 0 {
+		what = "its definition"
 	}
-	return s
+	if moved.Elapsed < 100*time.Millisecond {
+		took = fmt.Sprintf("%d ms", moved.Elapsed.Milliseconds())
+	}
+	if live {
+		took += fmt.Sprintf(", down %d ms", moved.Downtime.Milliseconds())
+	}
+	return what + " in " + took
 }
 
 // roundSize drops what nobody wants to read in a summary.
@@ -250,7 +266,11 @@ func (m *move) attempt(ctx context.Context, flags lv.DomainMigrateFlags) error {
 	if m.active {
 		r, err := openRelay(ctx, m.from, m.to)
 		if err == nil {
-			err = errors.Join(m.overRelay(ctx, r, flags), r.close())
+			err = m.overRelay(ctx, r, flags)
+			// A socket that stays behind does not undo the move.
+			if left := r.close(ctx); left != nil {
+				m.out.Warnings = append(m.out.Warnings, left.Error())
+			}
 			if err == nil || r.used() || ctx.Err() != nil {
 				return err
 			}
@@ -511,7 +531,10 @@ func (m *move) brokeOff(ctx context.Context, copies *diskCopies, cause error) er
 		e.Kind, e.Summary = virt.ErrOutcomeUnknown, "the connection was lost during the move to "+m.to.cfg.Name
 	}
 	switch {
-	case to.err == nil && !to.there:
+	case from.err == nil && from.there && to.err == nil && !to.there:
+		if e.Kind == virt.ErrOutcomeUnknown {
+			e.Hint = "it stayed where it was: play again"
+		}
 		if err := copies.drop(context.WithoutCancel(ctx)); err != nil {
 			e.Hint = fmt.Sprintf("delete what was copied in vain: %v", err)
 		}

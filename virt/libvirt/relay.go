@@ -4,12 +4,14 @@ package libvirt
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/url"
 	"sync"
+	"time"
+
+	"github.com/nactl/nactl/virt/ssh"
 )
 
 // relay lets libvirt on one node talk to libvirt on another without either
@@ -18,8 +20,9 @@ import (
 //
 // The relay owns its goroutines: close ends them all, and removes the socket.
 type relay struct {
-	to       *Node
-	path     string // of the socket on the source
+	from, to *Node
+	client   *ssh.Client // the source's, that the socket hangs on
+	path     string      // of the socket on the source
 	listener net.Listener
 	cancel   context.CancelFunc
 	wg       sync.WaitGroup
@@ -47,7 +50,7 @@ func openRelay(ctx context.Context, from, to *Node) (*relay, error) {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	r := &relay{to: to, path: path, listener: listener, cancel: cancel}
+	r := &relay{from: from, to: to, client: client, path: path, listener: listener, cancel: cancel}
 	r.wg.Go(func() { r.serve(ctx) })
 	return r, nil
 }
@@ -115,13 +118,27 @@ func (r *relay) why() error {
 	return r.err
 }
 
-// close ends all that is relayed and removes the socket from the source.
-func (r *relay) close() error {
+// removeTime is how long a node that was lost has to come back, to be rid of the
+// socket.
+const removeTime = 10 * time.Second
+
+// close ends all that is relayed and removes the socket from the source: over a
+// new connection when the one that it hung on was lost.
+func (r *relay) close(ctx context.Context) error {
 	r.cancel()
 	err := r.listener.Close()
 	r.wg.Wait()
-	if errors.Is(err, net.ErrClosed) {
-		return nil
+	if r.client.Err() == nil {
+		return err
 	}
-	return err
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), removeTime)
+	defer cancel()
+	host, err := r.from.host(ctx)
+	if err == nil {
+		_, err = host.Exec(ctx, ssh.Command{Argv: []string{"rm", "-f", "--", r.path}})
+	}
+	if err != nil {
+		return fmt.Errorf("the socket %s stays behind on %s: %w", r.path, r.from.cfg.Name, err)
+	}
+	return nil
 }
