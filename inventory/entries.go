@@ -61,7 +61,7 @@ func (l *loader) node(name, v *source.Node, dir string) {
 	what := "node " + name.Str
 	f, ok := newFields(&l.list, v, what, dir,
 		"address", "port", "user", "identity_file", "identities_only", "agent", "known_hosts", "host_key_alias", "ssh_config",
-		"jump", "become", "uri", "socket", "accel", "maintenance", "connect_timeout", "keepalive", "keepalive_count", "vars")
+		"jump", "become", "uri", "socket", "accel", "migration_address", "maintenance", "connect_timeout", "keepalive", "keepalive_count", "vars")
 	if !ok {
 		return
 	}
@@ -69,7 +69,7 @@ func (l *loader) node(name, v *source.Node, dir string) {
 		URI: f.str("uri"), Address: f.str("address"), Port: f.integer("port", 1, 65535), User: f.str("user"),
 		IdentityFiles: f.paths("identity_file"), IdentitiesOnly: f.boolean("identities_only"), Agent: f.str("agent"),
 		KnownHosts: f.paths("known_hosts"), HostKeyAlias: f.str("host_key_alias"), SSHConfig: f.str("ssh_config"),
-		Jump: f.strs("jump"), Become: f.oneOf("become", "sudo"), Socket: f.str("socket"), Accel: f.oneOf("accel", "kvm", "qemu"),
+		Jump: f.strs("jump"), Become: f.oneOf("become", "sudo"), Socket: f.str("socket"), Accel: f.oneOf("accel", "kvm", "qemu"), MigrationAddress: f.str("migration_address"),
 		Maintenance: f.boolean("maintenance"), ConnectTimeout: f.duration("connect_timeout"),
 		KeepAlive: f.duration("keepalive"), KeepAliveCount: f.integer("keepalive_count", 1, 1000)}
 	if n.SSHConfig != "" && n.SSHConfig != "none" {

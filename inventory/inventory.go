@@ -89,16 +89,19 @@ type Node struct {
 	SSHConfig      string
 	// Jump lists the machines to go through: names of nodes of this inventory or
 	// [USER@]HOST[:PORT]. Nil leaves it to ssh_config; empty means none.
-	Jump           []string
-	Become         string // "sudo", or "" where the user is root already
-	Socket         string // of libvirt, on the node
-	Accel          string // "kvm", "qemu" or "" for what the node offers
-	Maintenance    bool   // no VM is to be placed there
-	ConnectTimeout time.Duration
-	KeepAlive      time.Duration
-	KeepAliveCount int
-	Cluster        string // the cluster that it is a member of
-	Range          diag.Range
+	Jump   []string
+	Become string // "sudo", or "" where the user is root already
+	Socket string // of libvirt, on the node
+	Accel  string // "kvm", "qemu" or "" for what the node offers
+	// MigrationAddress is where other nodes send VMs to; empty leaves it to libvirt,
+	// which takes its migration_host setting or the node's own host name.
+	MigrationAddress string
+	Maintenance      bool // no VM is to be placed there
+	ConnectTimeout   time.Duration
+	KeepAlive        time.Duration
+	KeepAliveCount   int
+	Cluster          string // the cluster that it is a member of
+	Range            diag.Range
 }
 
 // Local tells whether the node is this machine: it has a URI without transport

@@ -74,7 +74,7 @@ func (c *connections) node(ctx context.Context, n *inventory.Node) (*libvirt.Nod
 		return node, nil
 	}
 	cfg := libvirt.Config{
-		Name: n.Name, URI: n.URI, Socket: n.Socket, Address: n.Address, Accel: n.Accel, Maintenance: n.Maintenance, Run: c.run,
+		Name: n.Name, URI: n.URI, Socket: n.Socket, Address: n.MigrationAddress, Accel: n.Accel, Maintenance: n.Maintenance, Run: c.run,
 	}
 	if t, ok := c.inv.Target(n.Cluster); ok && t.Cluster != nil {
 		cfg.SharedPools = t.Cluster.SharedPools

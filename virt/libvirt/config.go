@@ -28,7 +28,8 @@ type Config struct {
 	SSH *ssh.Config
 	// Socket is libvirt's socket on the node; empty looks at the usual places.
 	Socket string
-	// Address is where other nodes reach this one; empty = what SSH dials.
+	// Address is where other nodes send VMs to; empty leaves it to libvirt on the
+	// node, which takes its migration_host setting or the host's name.
 	Address string
 	// Accel switches the domain type: "qemu" emulates even where KVM is offered,
 	// "kvm" insists on it, empty takes KVM where the node offers it.
