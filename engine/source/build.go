@@ -1,6 +1,8 @@
 package source
 
 import (
+	"strings"
+
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/token"
 
@@ -94,12 +96,25 @@ func (b *builder) block(l *ast.LiteralNode) *Node {
 	if l.Value != nil {
 		n.Str = l.Value.Value
 	}
+	if strings.Trim(n.Str, "\n") == "" {
+		n.Str = b.doc.emptyLines(n.Range.Line, l.Start.Value)
+	}
 	style := literal
 	if l.Start.Type == token.FoldedType {
 		style = folded
 	}
 	n.columns = b.doc.mapper(n, style)
 	return n
+}
+
+// emptyLines gives the value of a block scalar without text: the empty lines
+// below its header where that keeps them. The lexer makes one up.
+func (d *document) emptyLines(line int, header string) string {
+	n := 0
+	for strings.Contains(header, "+") && line+n+1 < len(d.lines) && strings.TrimSpace(d.lines[line+n]) == "" {
+		n++
+	}
+	return strings.Repeat("\n", n)
 }
 
 // anchor builds a value and keeps it for the aliases that follow.

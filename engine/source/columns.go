@@ -209,7 +209,14 @@ func (w *walker) hex(n int) (value int) {
 // whole string, which tells how deep the text is indented: its first line with
 // text has that many blanks less than the line in the file.
 func (w *walker) block(hasText bool, all []rune) {
-	if !w.nextLine() || !hasText {
+	if !w.nextLine() {
+		return
+	}
+	if !hasText {
+		for len(w.want) > 0 {
+			w.take(0)
+			w.nextLine()
+		}
 		return
 	}
 	for w.atBreak() { // empty lines at the top are line feeds
@@ -225,7 +232,7 @@ func (w *walker) block(hasText bool, all []rune) {
 	for w.peek(indent) == ' ' {
 		indent++
 	}
-	for ; all[i] == ' ' && indent > 0; i++ {
+	for ; i < len(all) && all[i] == ' ' && indent > 0; i++ {
 		indent--
 	}
 	w.pos.Column += indent

@@ -133,12 +133,23 @@ func Parse(file string, text []byte) (node *Node, list diag.List) {
 	return node, b.list
 }
 
-// tokenize runs the lexer, which forgets a tag at the very end of a text.
+// tokenize runs the lexer, which forgets a tag at the very end of a text and
+// misreads the header of a block there. A line end is added only for them: it
+// would become part of a block scalar.
 func (d *document) tokenize() token.Tokens {
 	tokens := lexer.Tokenize(d.text)
-	if last := d.lines[len(d.lines)-1]; strings.Contains(last, "!") {
-		if again := lexer.Tokenize(d.text + "\n"); len(again) > 0 && again[len(again)-1].Type == token.TagType {
+	if !strings.ContainsAny(d.lines[len(d.lines)-1], "!|>") {
+		return tokens
+	}
+	again := lexer.Tokenize(d.text + "\n")
+	for _, tk := range again[max(0, len(again)-2):] {
+		switch tk.Type {
+		case token.TagType, token.InvalidType:
 			return again
+		case token.LiteralType, token.FoldedType:
+			if tk.Position.Line == len(d.lines) {
+				return again
+			}
 		}
 	}
 	return tokens

@@ -44,6 +44,8 @@ func TestValues(t *testing.T) {
 		{"empty lines with blanks in plain text", "a: one \n  \n \n  two", m{"a": "one\n\ntwo"}},
 		{"a quote at the start of a line", "a: 'x\n\n  '' y\n\n  ''\n\n  z '", m{"a": "x\n' y\n'\nz "}},
 		{"double quotes over lines", "a: \"x\\ \n  y  \n\n  z\\\n   \\ w\\u00e9\\x41\\t\\U0001F600\\ud83d\\ude00\\\"\"", m{"a": "x  y\nz wéA\t😀😀\""}},
+		{"blocks without text", "a: |\nb: >\nc: |-\n\nd: >+\n\n\n", m{"a": "", "b": "", "c": "", "d": "\n\n"}},
+		{"block without text or line end", "a: >+", m{"a": ""}},
 		{"folded with a kept end", "a: >+\n  x\n  y\n\nb: 1", m{"a": "x y\n\n", "b": 1}},
 		{"tabs inside a plain scalar stay", "a: x\ty\tz\nb: 1\t2\nc:\t3\t", m{"a": "x\ty\tz", "b": "1\t2", "c": 3}},
 		{"a tab is white space in flow form", "{\n\t\"a\": 1,\n\t\"b\": [\n\t\t1,\n\t2]\n\t}", m{"a": 1, "b": l{1, 2}}},
