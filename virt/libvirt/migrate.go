@@ -393,9 +393,16 @@ func (m *move) stats(ctx context.Context) *virt.Moved {
 	return moved
 }
 
+// finishTime bounds what has to be done after a move even when the run was
+// interrupted meanwhile.
+const finishTime = 2 * time.Minute
+
 // finish does what libvirt leaves undone, now that the VM is at its destination.
 // Its failures are warnings.
 func (m *move) finish(ctx context.Context, copies *diskCopies) {
+	run := ctx
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishTime)
+	defer cancel()
 	warn := func(err error, format string, args ...any) {
 		if err != nil {
 			m.out.Warnings = append(m.out.Warnings, fmt.Sprintf("%s: %s: %v", m.vm.Ref(), fmt.Sprintf(format, args...), err))
@@ -408,7 +415,7 @@ func (m *move) finish(ctx context.Context, copies *diskCopies) {
 	}
 	warn(copies.keep(ctx), "it moved, and a copied volume could not be tidied up")
 	if m.active && m.vm.State == virt.Running && m.vm.Agent == virt.AgentConnected {
-		warn(m.agentAnswers(ctx), "it moved and runs, and its guest agent does not answer")
+		warn(m.agentAnswers(run), "it moved and runs, and its guest agent does not answer")
 	}
 }
 
