@@ -34,6 +34,7 @@ func (n *Node) createVM(ctx context.Context, c virt.CreateVM, e *edit) error {
 	if err := n.refuseLeftovers(ctx, vm, before, m); err != nil {
 		return err
 	}
+	noteUnwanted(e.out, before, vm)
 	text, err := buildDomain(c, vm, m.guest, m.pools, m.uuid)
 	if err != nil {
 		return err
@@ -60,6 +61,19 @@ func (n *Node) createVM(ctx context.Context, c virt.CreateVM, e *edit) error {
 		return unfinished(vm.Ref(), err)
 	}
 	return nil
+}
+
+// noteUnwanted warns of volumes that an interrupted run named and that the
+// playbook does not want any more.
+func noteUnwanted(out *virt.Outcome, before, vm *virt.VM) {
+	if before == nil {
+		return
+	}
+	for _, k := range before.Disks {
+		if k.Volume != "" && !hasVolume(vm, k.Storage, k.Volume) {
+			out.Warnings = append(out.Warnings, fmt.Sprintf("disk %q of the interrupted run is not wanted any more; if its volume %s/%s is there, it stays", k.Name, k.Storage, k.Volume))
+		}
+	}
 }
 
 // overlayError says that a playbook's own domain XML cannot be used.

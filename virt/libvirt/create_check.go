@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 
@@ -194,8 +195,14 @@ func (k *creationCheck) image(d virt.Disk, spec virt.DiskSpec) {
 		k.add(err)
 		return
 	}
+	if spec.Backed && img.Path == "" {
+		k.invalid("disk %q cannot lie over its image, which is not on the node", d.Name)
+	}
 	if spec.Backed && d.Format != "qcow2" {
 		k.invalid("disk %q is to lie over its image, which only qcow2 can; it is %s", d.Name, d.Format)
+	}
+	if img.Source.File != "" && d.Format != img.Format {
+		k.invalid("disk %q cannot be %s: its image is a %s file, which is uploaded as it is", d.Name, d.Format, img.Format)
 	}
 	if d.Size < img.Size {
 		k.invalid("disk %q is to have %s, and its image has %s", d.Name, virt.FormatSize(d.Size), virt.FormatSize(img.Size))
@@ -206,6 +213,11 @@ func (k *creationCheck) image(d virt.Disk, spec virt.DiskSpec) {
 	if !spec.Sparse {
 		k.need[d.Storage] += d.Size
 		return
+	}
+	if img.Source.File != "" {
+		if info, err := os.Stat(img.Source.File); err == nil {
+			k.need[d.Storage] += info.Size()
+		}
 	}
 	if img.Source.Volume != "" {
 		if v, err := k.view.Volume(k.ctx, img.Source.Storage, img.Source.Volume); err == nil {

@@ -6,6 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -290,5 +292,58 @@ func TestLabVMCompleted(t *testing.T) {
 	mustApply(t, n, virt.DeleteVM{On: virt.OnVM(whole), Volumes: true})
 	if left := labVolumes(t, n, name); len(left) > 0 {
 		t.Errorf("left behind: %s", left)
+	}
+}
+
+// TestLabVMImages makes boot disks in the other ways: of a file on this machine,
+// and over the image.
+func TestLabVMImages(t *testing.T) {
+	n := labNode(t, "n1")
+	file := filepath.Join(filepath.Dir(os.Getenv("NACTL_LAB")), "images/tiny/tiny.qcow2")
+	for _, tc := range []struct {
+		name   string
+		source virt.ImageSource
+		backed bool
+	}{
+		{"l2-file", virt.ImageSource{Name: "tiny", File: file}, false},
+		{"l2-backed", virt.ImageSource{Name: "tiny", Storage: "shared", Volume: "tiny.qcow2"}, true},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			labRemove(t, n, tc.name)
+			t.Cleanup(func() { labRemove(t, n, tc.name) })
+			c := labCreation(t, n, tc.name)
+			img, err := n.Image(t.Context(), tc.source)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.Image, c.NICs, c.Disks = img, nil, c.Disks[:1]
+			c.Disks[0].Backed = tc.backed
+			var sent int64
+			ctx := virt.WithProgress(t.Context(), func(p virt.Progress) {
+				if strings.HasSuffix(p.What, "-root.qcow2") {
+					sent = p.Done
+				}
+			})
+			if _, err := n.Apply(ctx, c); err != nil {
+				t.Fatal(err)
+			}
+			if info, err := os.Stat(file); !tc.backed && (err != nil || sent != info.Size()) {
+				t.Errorf("reported %d bytes, %v", sent, err)
+			}
+			v, err := n.Volume(t.Context(), "images", tc.name+"-root.qcow2")
+			if err != nil || v.Size != 200*virt.MiB || (v.Backing != "") != tc.backed {
+				t.Errorf("made %+v, %v", v, err)
+			}
+			mustApply(t, n, virt.Start{On: virt.OnVM(observed(t, n, tc.name))})
+			labAgent(t, n, tc.name)
+			labUntil(t, n, tc.name, "hostname; cat /sys/block/vda/size", tc.name+"-guest\n"+sectors(200*virt.MiB))
+			mustApply(t, n, virt.DeleteVM{On: virt.OnVM(observed(t, n, tc.name)), Volumes: true})
+			if left := labVolumes(t, n, tc.name); len(left) > 0 {
+				t.Errorf("left behind: %s", left)
+			}
+			if _, err := n.Volume(t.Context(), "shared", "tiny.qcow2"); err != nil {
+				t.Fatalf("the image: %v", err)
+			}
+		})
 	}
 }

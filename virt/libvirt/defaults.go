@@ -23,6 +23,11 @@ const seedDisk = "seed"
 func (n *Node) created(c virt.CreateVM, vm *virt.VM) {
 	vm.CPU.Max = max(vm.CPU.Max, vm.CPU.Count)
 	vm.Memory.Max = max(vm.Memory.Max, vm.Memory.Current)
+	if c.LibvirtXML != "" {
+		// As much of the definition as can be known beforehand; what it is not, Check
+		// says.
+		vm.Native, _, _ = mergeOverlay("<domain/>", c.LibvirtXML)
+	}
 	vm.Firmware = cmp.Or(vm.Firmware, "bios")
 	if len(vm.Boot) == 0 {
 		vm.Boot = []string{"hd"}

@@ -105,6 +105,15 @@ func (n *Node) present(ctx context.Context, vm string, have virt.Presence, find 
 	})
 }
 
+// canLetGo refuses to take a device from a guest that stands still.
+func canLetGo(vm *virt.VM, what string, in virt.Presence) error {
+	if !in.Live || vm.State == virt.Running {
+		return nil
+	}
+	return &virt.Error{Kind: virt.ErrConflict, Object: vm.Ref(), Summary: "is " + string(vm.State) + ", so its guest cannot let go of " + what,
+		Hint: "let it run, or stop it, and try again"}
+}
+
 // unplug takes a device away: first from the running VM, waiting until the guest
 // has let go of it, then from the stored definition. When the guest does not let
 // go, the definition keeps the device, and the error is ErrTimeout.

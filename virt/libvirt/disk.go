@@ -116,6 +116,9 @@ func (n *Node) checkAttachDisk(ctx context.Context, view virt.Reader, c virt.Att
 // uses that.
 func (n *Node) detachDisk(ctx context.Context, c virt.DetachDisk, e *edit) error {
 	k := e.vm().Disk(c.Disk)
+	if err := canLetGo(e.vm(), fmt.Sprintf("disk %q", k.Name), k.In); err != nil {
+		return err
+	}
 	if err := n.unplug(ctx, c.Ref.Name, fmt.Sprintf("disk %q", k.Name), k.In, byTarget(k.Target)); err != nil {
 		return err
 	}

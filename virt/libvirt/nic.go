@@ -64,6 +64,9 @@ func (n *Node) checkChangeNIC(ctx context.Context, view virt.Reader, c virt.Chan
 // detachNIC takes a network interface away.
 func (n *Node) detachNIC(ctx context.Context, c virt.DetachNIC, e *edit) error {
 	nic := e.vm().NIC(c.NIC)
+	if err := canLetGo(e.vm(), fmt.Sprintf("NIC %q", nic.Name), nic.In); err != nil {
+		return err
+	}
 	return n.unplug(ctx, c.Ref.Name, fmt.Sprintf("NIC %q", nic.Name), nic.In, byMAC(nic.MAC.Or("")))
 }
 

@@ -331,15 +331,16 @@ func withUnit(e *etree.Element) *etree.Element {
 	return e
 }
 
-// Image finds a VM image: on a node, a volume of a storage pool. Images that are
-// a file of the controller or a URL are brought there by the step that makes the
-// VM, and are not looked for here.
+// Image finds a VM image: on a node, a volume of a storage pool. An image that
+// is a file of the controller is looked at there: making a VM of it uploads it.
 func (n *Node) Image(ctx context.Context, src virt.ImageSource) (*virt.Image, error) {
 	ref := virt.Ref{Kind: virt.KindImage, Name: src.Name}
 	switch {
 	case src.Template != "":
 		return nil, &virt.Error{Kind: virt.ErrUnsupported, Object: ref, Summary: "is a template, which libvirt nodes do not have",
 			Hint: "give the image a volume for this target in the inventory"}
+	case src.File != "":
+		return fileImage(src)
 	case src.Volume == "":
 		return nil, &virt.Error{Kind: virt.ErrUnsupported, Object: ref, Summary: "is not a volume of this node",
 			Hint: "upload it to a pool first, and give the image storage and volume in the inventory"}

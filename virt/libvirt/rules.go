@@ -3,6 +3,7 @@
 package libvirt
 
 import (
+	"cmp"
 	"fmt"
 
 	"github.com/nactl/nactl/virt"
@@ -47,7 +48,7 @@ func liveMemory(vm *virt.VM, want virt.Memory) string {
 
 // overlayVM merges a playbook's domain XML into a VM's.
 func overlayVM(vm *virt.VM, overlay string) (string, bool, error) {
-	merged, changed, err := mergeOverlay(vm.Native, overlay)
+	merged, changed, err := mergeOverlay(cmp.Or(vm.Native, "<domain/>"), overlay)
 	if err != nil {
 		return "", false, &virt.Error{Kind: virt.ErrInvalid, Object: vm.Ref(), Summary: "cannot merge the libvirt XML", Err: err}
 	}

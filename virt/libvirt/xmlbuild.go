@@ -131,13 +131,16 @@ func buildDomain(c virt.CreateVM, vm *virt.VM, guest guestKind, pools map[string
 		CurrentMemory: &libvirtxml.DomainCurrentMemory{Unit: "KiB", Value: kib(vm.Memory.Current)},
 		VCPU:          &libvirtxml.DomainVCPU{Placement: "static", Value: uint(vm.CPU.Max)},
 		OS:            &libvirtxml.DomainOS{Type: &libvirtxml.DomainOSType{Arch: guest.arch, Machine: guest.machine, Type: "hvm"}},
-		Features:      &libvirtxml.DomainFeatureList{ACPI: &libvirtxml.DomainFeature{}, APIC: &libvirtxml.DomainFeatureAPIC{}},
+		Features:      &libvirtxml.DomainFeatureList{ACPI: &libvirtxml.DomainFeature{}},
 		Clock:         &libvirtxml.DomainClock{Offset: "utc"},
 		OnPoweroff:    "destroy", OnReboot: "restart", OnCrash: "destroy",
 		Devices: &libvirtxml.DomainDeviceList{},
 	}
 	if vm.CPU.Count != vm.CPU.Max {
 		d.VCPU.Current = uint(vm.CPU.Count)
+	}
+	if guest.arch == "x86_64" || guest.arch == "i686" {
+		d.Features.APIC = &libvirtxml.DomainFeatureAPIC{}
 	}
 	if vm.Firmware == "efi" {
 		d.OS.Firmware = "efi"
