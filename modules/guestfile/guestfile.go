@@ -72,7 +72,8 @@ func (a *Args) Ensure(ctx context.Context, env *step.Env) (step.Result, error) {
 		On: virt.On{Ref: ref}, Content: content, SHA256: hex.EncodeToString(sum[:]), Size: int64(len(content)),
 		Mode: step.Map(a.Mode, func(m Mode) string { return string(m) }), Owner: a.Owner.Opt, Group: a.Group.Opt,
 	}
-	switch f, err := env.Platform.GuestFile(ctx, a.VM, a.Path, 0); {
+	// The content is not wanted, the checksum is: limit 0 would leave that out.
+	switch f, err := env.Platform.GuestFile(ctx, a.VM, a.Path, 1); {
 	case err == nil:
 		change.Before = f
 	case !missing(err):

@@ -129,7 +129,7 @@ func (a *agent) explain(command string, err error) error {
 			Wanted: "a channel named org.qemu.guest_agent.0", Hint: "add the channel to the VM's definition and restart it", Err: err}
 	case isNoAgent(le):
 		return &virt.Error{Kind: virt.ErrAgent, Object: a.vm, Summary: "its guest agent does not answer",
-			Hint: "install and start qemu-guest-agent in the guest, or wait for it with wait_for: {agent: true}", Err: message(err)}
+			Hint: "install and start qemu-guest-agent in the guest, or wait for it with wait_for: {vm: " + a.vm.Name + ", for: agent}", Err: message(err)}
 	default:
 		return mapError("ask the guest agent for "+command, a.vm, err)
 	}

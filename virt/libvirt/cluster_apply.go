@@ -249,8 +249,6 @@ func (c *Cluster) destinations(ctx context.Context, view virt.Reader, vm *virt.V
 		return nil, nil, err
 	}
 	check := func(ctx context.Context, n *Node) error {
-		ch := ch
-		ch.Host, ch.AwayFrom = n.cfg.Name, ""
 		return checkMigrate(ctx, from, n, view, vm, ch, c.moveOptions())
 	}
 	if ch.Host != "" {
