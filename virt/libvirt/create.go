@@ -6,11 +6,9 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"slices"
 
-	"golang.org/x/sync/errgroup"
 	lv "libvirt.org/go/libvirt"
 	"libvirt.org/go/libvirtxml"
 
@@ -29,9 +27,6 @@ func (n *Node) createVM(ctx context.Context, c virt.CreateVM, e *edit) error {
 	}
 	m, err := n.makings(ctx, c, vm, before)
 	if err != nil {
-		return err
-	}
-	if err := n.refuseLeftovers(ctx, vm, before, m); err != nil {
 		return err
 	}
 	noteUnwanted(e.out, before, vm)
@@ -155,7 +150,7 @@ func (n *Node) makings(ctx context.Context, c virt.CreateVM, vm, before *virt.VM
 	}
 	for i := range vm.Disks {
 		if specOf(c.Disks, vm.Disks[i].Name).Volume != "" {
-			if err := n.adoptVolume(ctx, vm.Name, &vm.Disks[i]); err != nil {
+			if err := n.adoptVolume(ctx, &vm.Disks[i]); err != nil {
 				return nil, err
 			}
 		} else {
@@ -218,76 +213,13 @@ func lookGuest(c *lv.Connect, accel, machine string) (guestKind, error) {
 }
 
 // adoptVolume fills in where an existing volume lies and what format it has.
-func (n *Node) adoptVolume(ctx context.Context, vm string, k *virt.Disk) error {
+func (n *Node) adoptVolume(ctx context.Context, k *virt.Disk) error {
 	v, err := n.Volume(ctx, k.Storage, k.Volume)
 	if err != nil {
 		return err
 	}
-	if v.Unfinished {
-		return &virt.Error{Kind: virt.ErrConflict, Object: v.Ref(), Summary: "is half made: the run that was making it did not end",
-			Hint: "let the step that makes it run again, or delete it"}
-	}
 	k.Path = virt.Some(v.Path)
 	k.Format = cmp.Or(k.Format, v.Format, "raw")
 	k.Size = v.Size
-	if k.ReadOnly {
-		return nil
-	}
-	return n.refuseShared(ctx, vm, v.Path)
-}
-
-// refuseShared refuses a volume that another VM uses.
-func (n *Node) refuseShared(ctx context.Context, vm, path string) error {
-	users, err := n.usersOf(ctx, path)
-	if err != nil {
-		return err
-	}
-	users = slices.DeleteFunc(users, func(u string) bool { return u == vm })
-	if len(users) == 0 {
-		return nil
-	}
-	return &virt.Error{Kind: virt.ErrConflict, Object: virt.VMRef(vm), Summary: "cannot have " + path + ": another VM uses it",
-		Found: "vm " + users[0], Hint: "detach it there first, or name another volume"}
-}
-
-// usersOf lists the VMs that use a path, as a disk or below one.
-func (n *Node) usersOf(ctx context.Context, path string) ([]string, error) {
-	vms, err := n.VMs(ctx)
-	if err != nil {
-		return nil, err
-	}
-	var users []string
-	for _, vm := range vms {
-		if slices.ContainsFunc(vm.Disks, func(k virt.Disk) bool { return k.Path.Or("") == path || k.Backing == path }) {
-			users = append(users, vm.Name)
-		}
-	}
-	return users, nil
-}
-
-// refuseLeftovers refuses to define a VM while complete volumes of the names that
-// it would get lie there: nobody knows whose they are. Those that the marked VM
-// names already are its own.
-func (n *Node) refuseLeftovers(ctx context.Context, vm, before *virt.VM, m *makings) error {
-	var g errgroup.Group
-	errs := make([]error, len(vm.Disks))
-	for i, k := range vm.Disks {
-		if _, adopted := k.Path.Get(); adopted || hasVolume(before, k.Storage, k.Volume) {
-			continue
-		}
-		g.Go(func() error {
-			exists, marked, err := n.volumeState(ctx, k.Storage, k.Volume)
-			switch {
-			case err != nil:
-				errs[i] = err
-			case exists && !marked:
-				errs[i] = leftover(virt.VolumeRef(k.Storage, k.Volume))
-			case exists:
-				errs[i] = n.refuseShared(ctx, vm.Name, m.pools[k.Storage].volumePath(k))
-			}
-			return nil
-		})
-	}
-	_ = g.Wait() // each keeps its own
-	return errors.Join(errs...)
+	return nil
 }

@@ -166,19 +166,12 @@ func (k *creationCheck) disk(d virt.Disk) {
 		return
 	}
 	if spec.Volume != "" {
-		_, err := k.view.Volume(k.ctx, d.Storage, spec.Volume)
-		k.add(err)
+		k.add(checkAdopted(k.ctx, k.view, k.vm.Name, d.Storage, spec.Volume, spec.ReadOnly))
 		return
 	}
 	k.add(checkFormat(pool, d.Name, d.Format))
 	if !hasVolume(k.old, d.Storage, d.Volume) {
-		v, err := k.view.Volume(k.ctx, d.Storage, d.Volume)
-		switch {
-		case err == nil && !v.Unfinished:
-			k.add(leftover(v.Ref()))
-		case err != nil && !errors.Is(err, virt.ErrNotFound):
-			k.add(err)
-		}
+		k.add(checkFree(k.ctx, k.view, k.vm.Name, d.Storage, d.Volume))
 	}
 	switch fromImage := d.Boot && k.c.Image != nil; {
 	case fromImage:
@@ -186,6 +179,54 @@ func (k *creationCheck) disk(d virt.Disk) {
 	case d.Device == "disk" && (!spec.Sparse || slices.Contains(blockPools, pool.Type)):
 		k.need[d.Storage] += d.Size
 	}
+}
+
+// checkFree looks whether a volume of that name can be made: that there is none,
+// or a half-made one that no other VM names.
+func checkFree(ctx context.Context, view virt.Reader, vm, pool, name string) error {
+	v, err := view.Volume(ctx, pool, name)
+	switch {
+	case errors.Is(err, virt.ErrNotFound):
+		return nil
+	case err != nil:
+		return err
+	case !v.Unfinished:
+		return leftover(v.Ref())
+	}
+	return checkUnused(ctx, view, vm, v)
+}
+
+// checkAdopted looks whether a VM can have an existing volume. One that is only
+// read may be several VMs'.
+func checkAdopted(ctx context.Context, view virt.Reader, vm, pool, name string, readOnly bool) error {
+	v, err := view.Volume(ctx, pool, name)
+	switch {
+	case err != nil:
+		return err
+	case v.Unfinished:
+		return &virt.Error{Kind: virt.ErrConflict, Object: v.Ref(), Summary: "is half made: the run that was making it did not end",
+			Hint: "let the step that makes it run again, or delete it"}
+	case readOnly:
+		return nil
+	}
+	return checkUnused(ctx, view, vm, v)
+}
+
+// checkUnused refuses a volume that another VM has, or lies over.
+func checkUnused(ctx context.Context, view virt.Reader, vm string, v *virt.Volume) error {
+	vms, err := view.VMs(ctx)
+	if err != nil {
+		return err
+	}
+	for _, other := range vms {
+		for _, k := range other.Disks {
+			if other.Name != vm && v.Path != "" && (k.Path.Or("") == v.Path || k.Backing == v.Path) {
+				return &virt.Error{Kind: virt.ErrConflict, Object: v.Ref(), Summary: "cannot be a disk of vm " + vm + ": another VM uses it",
+					Found: other.Ref().String() + ", disk " + k.Name, Hint: "detach it there first, or name another volume"}
+			}
+		}
+	}
+	return nil
 }
 
 // image checks that the image is still there and can become the disk.

@@ -334,9 +334,10 @@ func TestLabVMImages(t *testing.T) {
 			if err != nil || v.Size != 200*virt.MiB || (v.Backing != "") != tc.backed {
 				t.Errorf("made %+v, %v", v, err)
 			}
+			mustApply(t, n, virt.ResizeDisk{On: virt.OnVM(observed(t, n, tc.name)), Disk: "root", Size: 216 * virt.MiB})
 			mustApply(t, n, virt.Start{On: virt.OnVM(observed(t, n, tc.name))})
 			labAgent(t, n, tc.name)
-			labUntil(t, n, tc.name, "hostname; cat /sys/block/vda/size", tc.name+"-guest\n"+sectors(200*virt.MiB))
+			labUntil(t, n, tc.name, "hostname; cat /sys/block/vda/size", tc.name+"-guest\n"+sectors(216*virt.MiB))
 			mustApply(t, n, virt.DeleteVM{On: virt.OnVM(observed(t, n, tc.name)), Volumes: true})
 			if left := labVolumes(t, n, tc.name); len(left) > 0 {
 				t.Errorf("left behind: %s", left)
@@ -345,5 +346,37 @@ func TestLabVMImages(t *testing.T) {
 				t.Fatalf("the image: %v", err)
 			}
 		})
+	}
+}
+
+// TestLabGuestKeepsItsDisk asks a machine without an operating system to let go
+// of a disk, which it never does.
+func TestLabGuestKeepsItsDisk(t *testing.T) {
+	defer func(d time.Duration) { detachPatience = d }(detachPatience)
+	detachPatience = 7 * time.Second
+	n := labNode(t, "n1")
+	const name = "l2-deaf"
+	labRemove(t, n, name)
+	t.Cleanup(func() { labRemove(t, n, name) })
+	c := labCreation(t, n, name)
+	c.Image, c.CloudInit, c.NICs = nil, nil, nil
+	c.Disks[0].Size = 16 * virt.MiB
+	mustApply(t, n, c)
+	mustApply(t, n, virt.Start{On: virt.OnVM(observed(t, n, name))})
+	_, err := n.Apply(t.Context(), virt.DetachDisk{On: virt.OnVM(observed(t, n, name)), Disk: "data", DeleteVolume: true})
+	if !errors.Is(err, virt.ErrTimeout) {
+		t.Errorf("it let go: %v", err)
+	}
+	if in := observed(t, n, name).Disk("data").In; in != (virt.Presence{Live: true, Config: true}) {
+		t.Errorf("afterwards it is in %+v", in)
+	}
+	mustApply(t, n, virt.Pause{On: virt.OnVM(observed(t, n, name))})
+	if _, err = n.Apply(t.Context(), virt.DetachDisk{On: virt.OnVM(observed(t, n, name)), Disk: "data"}); !errors.Is(err, virt.ErrConflict) {
+		t.Errorf("from a guest that stands still: %v", err)
+	}
+	mustApply(t, n, virt.PowerOff{On: virt.OnVM(observed(t, n, name))})
+	mustApply(t, n, virt.DetachDisk{On: virt.OnVM(observed(t, n, name)), Disk: "data", DeleteVolume: true})
+	if got, want := fmt.Sprint(labVolumes(t, n, name)), "[l2-deaf-root.qcow2]"; got != want {
+		t.Errorf("volumes %s, want %s", got, want)
 	}
 }

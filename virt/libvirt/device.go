@@ -13,12 +13,15 @@ import (
 	"github.com/nactl/nactl/virt"
 )
 
-// How long a guest has to let go of a device, and how often it is asked: a guest
-// that is just booting, or has no driver yet, loses the request.
+// detachPatience is how long a guest has to let go of a device. Only tests change
+// it.
+var detachPatience = 60 * time.Second
+
+// How often a guest is asked: one that is just booting, or has no driver yet,
+// loses the request.
 const (
-	detachPatience = 60 * time.Second
-	detachRepeat   = 10 * time.Second
-	detachLook     = time.Second // where no event tells
+	detachRepeat = 10 * time.Second
+	detachLook   = time.Second // where no event tells
 )
 
 // plug attaches a device to the running VM, to the stored definition, or to both

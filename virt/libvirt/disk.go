@@ -31,7 +31,7 @@ func (n *Node) attachDisk(ctx context.Context, c virt.AttachDisk, e *edit) error
 	k := *e.want().Disk(c.Disk.Name)
 	var made *newVolume
 	if c.Disk.Volume != "" {
-		if err := n.adoptVolume(ctx, now.Name, &k); err != nil {
+		if err := n.adoptVolume(ctx, &k); err != nil {
 			return err
 		}
 	} else {
@@ -92,15 +92,11 @@ func (n *Node) checkAttachDisk(ctx context.Context, view virt.Reader, c virt.Att
 	if err != nil {
 		return errors.Join(append(errs, err)...)
 	}
-	v, err := view.Volume(ctx, k.Storage, k.Volume)
 	switch {
 	case c.Disk.Volume != "":
-		errs = append(errs, err)
-	case err == nil && !v.Unfinished:
-		errs = append(errs, leftover(v.Ref()))
-	case err != nil && !errors.Is(err, virt.ErrNotFound):
-		errs = append(errs, err)
+		errs = append(errs, checkAdopted(ctx, view, vm.Name, k.Storage, k.Volume, c.Disk.ReadOnly))
 	default:
+		errs = append(errs, checkFree(ctx, view, vm.Name, k.Storage, k.Volume))
 		if k.Size <= 0 {
 			errs = append(errs, &virt.Error{Kind: virt.ErrInvalid, Object: vm.Ref(), Summary: fmt.Sprintf("disk %q has no size", k.Name)})
 		}

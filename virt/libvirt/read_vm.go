@@ -5,6 +5,7 @@ package libvirt
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 
 	"golang.org/x/sync/errgroup"
@@ -300,6 +301,9 @@ func (n *Node) DiskSizes(ctx context.Context, vm *virt.VM) error {
 		err := n.read(ctx, "read the size of disk "+d.Name, func(c *lv.Connect) error {
 			return n.diskSize(c, vm.Name, file, d)
 		})
+		if err != nil && vm.Unfinished != "" && ctx.Err() == nil && !errors.Is(err, virt.ErrUnreachable) {
+			continue // its volumes may be yet to come
+		}
 		if err != nil {
 			return aboutVM(err, vm.Name)
 		}
