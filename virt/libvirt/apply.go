@@ -117,7 +117,22 @@ func (n *Node) Predict(before virt.Object, c virt.Change) (virt.Object, virt.Out
 		change.Host = virt.Some(n.cfg.Name)
 		c = change
 	}
-	return n.rules.Predict(before, c)
+	return n.predict(before, c)
+}
+
+// predict adds to the rules that a VM starts from its first disk when nothing
+// else is said.
+func (n *Node) predict(before virt.Object, c virt.Change) (virt.Object, virt.Outcome, error) {
+	after, out, err := n.rules.Predict(before, c)
+	if vm, ok := after.(*virt.VM); ok && vm != nil && vm.BootDisk() == nil {
+		for i := range vm.Disks {
+			if vm.Disks[i].Device == "disk" {
+				vm.Disks[i].Boot = true
+				break
+			}
+		}
+	}
+	return after, out, err
 }
 
 // Check looks for what stands in the way of a change.

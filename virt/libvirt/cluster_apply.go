@@ -26,7 +26,7 @@ func (c *Cluster) Predict(before virt.Object, ch virt.Change) (virt.Object, virt
 		net.Hosts = c.names()
 		ch = net
 	}
-	after, out, err := c.members[0].rules.Predict(before, ch)
+	after, out, err := c.members[0].predict(before, ch)
 	if vm, ok := after.(*virt.VM); ok && vm != nil {
 		vm.Cluster = c.name
 	}

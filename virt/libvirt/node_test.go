@@ -42,6 +42,7 @@ func testFile(t *testing.T, domains ...string) string {
 	file := filepath.Join(t.TempDir(), "node.xml")
 	body := "<node>" + strings.Join(domains, "") + `
 <network><name>default</name><forward mode="nat"/><bridge name="virbr0"/><ip address="192.168.122.1" netmask="255.255.255.0"/></network>
+<network><name>lan</name><forward mode="bridge"/><bridge name="br0"/></network>
 <pool type="dir"><name>images</name><target><path>/var/lib/libvirt/images</path></target></pool>
 </node>`
 	if err := os.WriteFile(file, []byte(body), 0o600); err != nil {

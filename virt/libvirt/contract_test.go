@@ -1,0 +1,68 @@
+//go:build cgo
+
+package libvirt
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/nactl/nactl/virt"
+	"github.com/nactl/nactl/virt/virttest"
+)
+
+// foreign is something in a domain that nactl knows nothing of.
+const foreign = `<domain><metadata><v:knob xmlns:v="https://vendor.example/1">turned</v:knob></metadata></domain>`
+
+func keptForeign(vm *virt.VM) error {
+	if !strings.Contains(vm.Native, "turned") {
+		return errors.New("the vendor's metadata")
+	}
+	return nil
+}
+
+// driverUnsupported is what libvirt's test driver cannot do.
+var driverUnsupported = map[string]string{
+	"attach_disk/running":     "the test driver plugs nothing into a running VM",
+	"resize_disk":             "the test driver resizes no volumes",
+	"attach_nic/running":      "the test driver plugs nothing into a running VM",
+	"change_nic/link running": "the test driver changes no devices of a running VM",
+	"guest_exec":              "the test driver has no guests",
+	"guest_write":             "the test driver has no guests",
+	"migrate":                 "a node alone has nowhere to move to",
+}
+
+func TestContractOnTheTestDriver(t *testing.T) {
+	virttest.Run(t, virttest.Setup{
+		New:    func(t *testing.T) virt.Platform { return driverNode(t) },
+		Prefix: "c-",
+		VM: func(name string) virt.CreateVM {
+			return virt.CreateVM{On: virt.On{Ref: virt.VMRef(name)}, Run: "r1", CPU: virt.CPU{Count: 1},
+				Memory: virt.Memory{Current: 64 * virt.MiB}, NICs: []virt.NICSpec{{Name: "nic1", Network: "default"}}, LibvirtXML: foreign}
+		},
+		Kept: keptForeign,
+		Disk: func(name string) virt.DiskSpec {
+			return virt.DiskSpec{Name: name, Size: 8 * virt.MiB, Storage: "images", Format: "raw", Sparse: true}
+		},
+		Networks: [2]string{"default", "lan"},
+		Network: func(name string, vlan int) virt.CreateNetwork {
+			return virt.CreateNetwork{On: virt.On{Ref: virt.NetworkRef(name)}, Type: "openvswitch", Bridge: "ovsbr0", VLAN: vlan}
+		},
+		Guest: func(t *testing.T, p virt.Platform) string {
+			n := p.(*Node)
+			if _, err := n.VM(t.Context(), "guest"); errors.Is(err, virt.ErrNotFound) {
+				if _, err := n.Apply(t.Context(), virt.CreateVM{On: virt.On{Ref: virt.VMRef("guest")}, Run: "r1",
+					CPU: virt.CPU{Count: 1}, Memory: virt.Memory{Current: virt.MiB}}); err != nil {
+					t.Fatal(err)
+				}
+				if _, err := n.Apply(t.Context(), virt.Start{On: seen(t, n, "guest")}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			return "guest"
+		},
+		Writes:      func(p virt.Platform) int { return writes(p.(*Node)) },
+		Unsupported: driverUnsupported,
+		Unpredicted: []string{"machine", "accel"},
+	})
+}
