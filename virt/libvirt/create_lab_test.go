@@ -380,3 +380,82 @@ func TestLabGuestKeepsItsDisk(t *testing.T) {
 		t.Errorf("volumes %s, want %s", got, want)
 	}
 }
+
+// TestLabUploadBrokenOff breaks the upload of an image off, and completes it.
+func TestLabUploadBrokenOff(t *testing.T) {
+	n := labNode(t, "n1")
+	const name = "l2-upload"
+	labRemove(t, n, name)
+	t.Cleanup(func() { labRemove(t, n, name) })
+	c := labCreation(t, n, name)
+	img, err := n.Image(t.Context(), virt.ImageSource{Name: "tiny", File: filepath.Join(filepath.Dir(os.Getenv("NACTL_LAB")), "images/tiny/tiny.qcow2")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Image = img
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	_, err = n.Apply(virt.WithProgress(ctx, func(p virt.Progress) {
+		if p.Done > virt.MiB {
+			cancel()
+		}
+	}), c)
+	if !errors.Is(err, context.Canceled) {
+		t.Fatalf("broken off: %v", err)
+	}
+	if got, want := fmt.Sprint(labVolumes(t, n, name)), "[l2-upload-root.qcow2 l2-upload-root.qcow2.nactl-part]"; got != want {
+		t.Errorf("volumes %s, want %s", got, want)
+	}
+	c.On = virt.OnVM(observed(t, n, name))
+	mustApply(t, n, c)
+	if got, want := fmt.Sprint(labVolumes(t, n, name)), "[l2-upload-data.qcow2 l2-upload-root.qcow2 l2-upload-seed.iso]"; got != want {
+		t.Errorf("volumes %s, want %s", got, want)
+	}
+	mustApply(t, n, virt.DeleteVM{On: virt.OnVM(observed(t, n, name)), Volumes: true})
+}
+
+// TestLabVMMoves moves a VM, as it is made, to another node and back.
+func TestLabVMMoves(t *testing.T) {
+	n1, n2 := labNode(t, "n1"), labNode(t, "n2")
+	for _, n := range []*Node{n1, n2} {
+		n.cfg.SharedPools = []string{"shared"}
+	}
+	cluster, err := OpenCluster("lab", []*Node{n1, n2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const name = "l2-moves"
+	remove := func() {
+		for _, n := range []*Node{n1, n2} {
+			labRemove(t, n, name)
+		}
+		for _, v := range []string{"-root.qcow2", "-seed.iso"} {
+			if err := n1.deleteVolume(context.WithoutCancel(t.Context()), "shared", name+v); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	remove()
+	t.Cleanup(remove)
+	c := labCreation(t, n1, name)
+	c.Disks = c.Disks[:1]
+	c.Disks[0].Storage = "shared"
+	mustApply(t, n1, c)
+	mustApply(t, n1, virt.Start{On: virt.OnVM(observed(t, n1, name))})
+	labAgent(t, n1, name)
+	mustApply(t, n1, virt.FinishVM{On: virt.OnVM(observed(t, n1, name))})
+	for _, to := range []*Node{n2, n1} {
+		cluster.Forget()
+		vm, err := cluster.VM(t.Context(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if out, err := cluster.Apply(t.Context(), virt.Migrate{On: virt.OnVM(vm), Host: to.Name(), Live: true}); err != nil || !out.Changed {
+			t.Fatalf("to %s: %+v, %v", to.Name(), out, err)
+		}
+		labUntil(t, to, name, "hostname", name+"-guest")
+		if vm := observed(t, to, name); vm.Unfinished != "" || vm.Disk("root") == nil || vm.Disk(seedDisk) == nil {
+			t.Errorf("on %s: %+v", to.Name(), vm)
+		}
+	}
+}
