@@ -17,6 +17,7 @@ import (
 	lv "libvirt.org/go/libvirt"
 
 	"github.com/nactl/nactl/virt"
+	"github.com/nactl/nactl/virt/ssh"
 )
 
 // labCreation makes a small guest from the lab's image, in the node's own pool.
@@ -74,6 +75,20 @@ func labVolumes(t *testing.T, n *Node, vm string) []string {
 	}
 	slices.Sort(names)
 	return names
+}
+
+// labShared lists a VM's files in the shared pool.
+func labShared(t *testing.T, n *Node, vm string) string {
+	t.Helper()
+	host, err := n.host(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := host.Exec(t.Context(), ssh.Command{Shell: "ls /var/lib/libvirt/shared | grep '^" + vm + "-'"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(r.Stdout))
 }
 
 func labShell(t *testing.T, n *Node, vm, script string) string {
@@ -444,7 +459,7 @@ func TestLabVMMoves(t *testing.T) {
 	mustApply(t, n1, virt.Start{On: virt.OnVM(observed(t, n1, name))})
 	labAgent(t, n1, name)
 	mustApply(t, n1, virt.FinishVM{On: virt.OnVM(observed(t, n1, name))})
-	for _, to := range []*Node{n2, n1} {
+	for _, to := range []*Node{n2, n1, n2} {
 		cluster.Forget()
 		vm, err := cluster.VM(t.Context(), name)
 		if err != nil {
@@ -457,5 +472,10 @@ func TestLabVMMoves(t *testing.T) {
 		if vm := observed(t, to, name); vm.Unfinished != "" || vm.Disk("root") == nil || vm.Disk(seedDisk) == nil {
 			t.Errorf("on %s: %+v", to.Name(), vm)
 		}
+	}
+	// There, the daemon does not know of the volumes that the other has made.
+	mustApply(t, n2, virt.DeleteVM{On: virt.OnVM(observed(t, n2, name)), Volumes: true})
+	if files := labShared(t, n1, name); files != "" {
+		t.Errorf("left behind: %s", files)
 	}
 }

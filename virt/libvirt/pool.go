@@ -65,11 +65,19 @@ func lookPool(c *lv.Connect, name string) (poolTarget, error) {
 	return p, nil
 }
 
-// withVolume looks a volume up and hands it on. A missing one is an ErrNotFound.
+// withVolume looks a volume up and hands it on. A missing one is an ErrNotFound,
+// after the pool was refreshed: a daemon does not know of what another host has
+// made in a pool that they share.
 func withVolume(c *lv.Connect, pool, name string, fn func(p *lv.StoragePool, v *lv.StorageVol) error) error {
 	ref := virt.VolumeRef(pool, name)
 	return withPool(c, pool, func(p *lv.StoragePool) error {
 		v, err := p.LookupStorageVolByName(name)
+		if isCode(err, lv.ERR_NO_STORAGE_VOL) {
+			if err := p.Refresh(0); err != nil {
+				return mapError("look for it again", ref, err)
+			}
+			v, err = p.LookupStorageVolByName(name)
+		}
 		if err != nil {
 			return mapError("find it", ref, err)
 		}
