@@ -68,6 +68,12 @@ func migrate(ctx context.Context, from, to *Node, vm *virt.VM, c virt.Migrate, o
 	if err := m.look(ctx); err != nil {
 		return virt.Outcome{}, err
 	}
+	if len(m.plan.copied) > 0 {
+		if err := from.DiskSizes(ctx, vm); err != nil {
+			return virt.Outcome{}, err
+		}
+		m.plan = check.plan() // now with the sizes
+	}
 	began := time.Now()
 	copies, err := m.copyDisks(ctx)
 	if err == nil {
@@ -183,8 +189,10 @@ func renameNetworks(text string, networks map[string]string) (string, error) {
 		if !ok {
 			continue
 		}
-		// What else libvirt says of the source belongs to the port on this node.
-		source.Attr = nil
+		// What else a running domain says of its source belongs to the port here.
+		for _, key := range []string{"portid", "bridge"} {
+			source.RemoveAttr(key)
+		}
 		source.CreateAttr("network", name)
 	}
 	return doc.WriteToString()
@@ -386,6 +394,13 @@ func (m *move) stats(ctx context.Context) *virt.Moved {
 			return err
 		}
 		moved.Bytes = int64(job.DataProcessed)
+		if job.DiskProcessed == 0 { // only the source counted the disks: all of each
+			for _, k := range m.plan.copied {
+				if !isReadOnly(k) {
+					moved.Bytes += k.Size
+				}
+			}
+		}
 		moved.Elapsed = time.Duration(job.TimeElapsed) * time.Millisecond
 		moved.Downtime = time.Duration(job.Downtime) * time.Millisecond
 		return nil

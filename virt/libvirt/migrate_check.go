@@ -302,7 +302,11 @@ func (m *moveCheck) shared(k virt.Disk) {
 
 // copied asks whether a disk that is to be copied has a place there.
 func (m *moveCheck) copied(k virt.Disk, need map[string]int64) {
-	need[k.Storage] += max(k.ActualSize, 0)
+	byQEMU := m.vm.State.IsLive() && !isReadOnly(k)
+	need[k.Storage] += k.ActualSize
+	if byQEMU && k.Size > k.ActualSize {
+		need[k.Storage] += k.Size - k.ActualSize // QEMU copies the holes, too
+	}
 	_, err := m.to.Volume(m.ctx, k.Storage, k.Volume)
 	if err == nil {
 		m.refuse(virt.ErrConflict, fmt.Sprintf("volume %s/%s is there already", k.Storage, k.Volume), "no volume of that name", "a volume",
@@ -310,7 +314,7 @@ func (m *moveCheck) copied(k virt.Disk, need map[string]int64) {
 	} else {
 		m.missing("look for volume "+k.Storage+"/"+k.Volume+" on "+m.to.cfg.Name, err)
 	}
-	if k.Backing == "" || m.vm.State.IsLive() && !isReadOnly(k) {
+	if k.Backing == "" || byQEMU {
 		return // QEMU copies what the guest sees, backing images included
 	}
 	if ok, err := m.to.hasFile(m.ctx, k.Backing); err != nil {

@@ -256,6 +256,17 @@ func TestLabMigrateCopy(t *testing.T) {
 			t.Errorf("%v", err)
 		}
 	})
+	t.Run("stopped, it rests on an image that stays", func(t *testing.T) {
+		now, err := p.a.freshVM(t.Context(), vm)
+		if err != nil {
+			t.Fatal(err)
+		}
+		now.State, now.Live = virt.Stopped, nil
+		err = checkMigrate(t.Context(), p.a, p.b, p.a, now, virt.Migrate{Host: "n2"}, p.opts)
+		if !errors.Is(err, virt.ErrConflict) || !strings.Contains(full(err), "rests on an image that is not there") {
+			t.Errorf("%v", err)
+		}
+	})
 	t.Run("cancelled in flight", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()

@@ -16,7 +16,7 @@ import (
 
 func TestRenameNetworks(t *testing.T) {
 	const domain = `<domain type="kvm"><devices>
-<interface type="network"><mac address="52:54:00:00:00:01"/><source network="lan" portid="1-2" bridge="br0"/><model type="virtio"/></interface>
+<interface type="network"><mac address="52:54:00:00:00:01"/><source network="lan" portgroup="vlan7" portid="1-2" bridge="br0"/><model type="virtio"/></interface>
 <interface type="network"><source network="dmz" portgroup="vlan7"/></interface>
 <interface type="bridge"><source bridge="lan"/></interface>
 <interface type="user"/>
@@ -26,7 +26,7 @@ func TestRenameNetworks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := strings.Replace(domain, `<source network="lan" portid="1-2" bridge="br0"/>`, `<source network="lan2"/>`, 1)
+	want := strings.Replace(domain, `<source network="lan" portgroup="vlan7" portid="1-2" bridge="br0"/>`, `<source network="lan2" portgroup="vlan7"/>`, 1)
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}

@@ -65,7 +65,9 @@ const labDomain = `<domain type='%s'><name>%s</name><memory unit='MiB'>128</memo
 <channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel><serial type='pty'/></devices></domain>`
 
 // labGuest defines a tiny guest whose disk is in a pool of the node, starts it,
-// and waits for its agent. Its end removes it from all nodes.
+// and waits for its agent. In the pool images, which each node has for itself,
+// the disk rests on an image beside it. The test's end removes all from all
+// nodes.
 func labGuest(t *testing.T, name, pool string, n *Node, others ...*Node) {
 	t.Helper()
 	volume := name + "-disk.qcow2"
@@ -83,12 +85,7 @@ func labGuest(t *testing.T, name, pool string, n *Node, others ...*Node) {
 	err := n.long(t.Context(), "make a guest", func(c *lv.Connect) error {
 		return withVolume(c, "shared", "tiny.qcow2", func(_ *lv.StoragePool, image *lv.StorageVol) error {
 			return withPool(c, pool, func(p *lv.StoragePool) error {
-				v, err := p.StorageVolCreateXMLFrom(fmt.Sprintf("<volume><name>%s</name><capacity>0</capacity><target><format type='qcow2'/></target></volume>", volume), image, 0)
-				if err != nil {
-					return err
-				}
-				defer v.Free()
-				path, err := v.GetPath()
+				path, err := labDisk(p, name, pool == "images", image)
 				if err != nil {
 					return err
 				}
@@ -107,6 +104,33 @@ func labGuest(t *testing.T, name, pool string, n *Node, others ...*Node) {
 	n.Forget()
 	labAgent(t, n, name)
 }
+
+// labDisk makes a guest's disk from an image, or on top of a copy of it.
+func labDisk(p *lv.StoragePool, name string, backed bool, image *lv.StorageVol) (path string, err error) {
+	volume := name + "-disk.qcow2"
+	first := volume
+	if backed {
+		first = labBase(name)
+	}
+	v, err := p.StorageVolCreateXMLFrom(fmt.Sprintf("<volume><name>%s</name><capacity>0</capacity><target><format type='qcow2'/></target></volume>", first), image, 0)
+	if err != nil {
+		return "", err
+	}
+	defer v.Free()
+	if path, err = v.GetPath(); err != nil || !backed {
+		return path, err
+	}
+	top, err := p.StorageVolCreateXML(fmt.Sprintf("<volume><name>%s</name><capacity unit='MiB'>96</capacity><target><format type='qcow2'/></target>"+
+		"<backingStore><path>%s</path><format type='qcow2'/></backingStore></volume>", volume, path), 0)
+	if err != nil {
+		return "", err
+	}
+	defer top.Free()
+	return top.GetPath()
+}
+
+// labBase is the image that a guest's disk rests on.
+func labBase(name string) string { return name + "-base.qcow2" }
 
 // labAgent waits for a guest's agent.
 func labAgent(t *testing.T, n *Node, name string) {
@@ -138,7 +162,7 @@ func removeLabGuest(t *testing.T, n *Node, name, volume string) {
 		t.Errorf("remove %s: %v", name, err)
 	}
 	for _, pool := range []string{"shared", "images"} {
-		for _, v := range []string{volume, volume + partSuffix} {
+		for _, v := range []string{volume, volume + partSuffix, labBase(name)} {
 			if err := n.removeVolume(ctx, pool, v); err != nil {
 				t.Errorf("remove %s/%s: %v", pool, v, err)
 			}
