@@ -24,7 +24,12 @@ func (r *runner) env(ctx context.Context, sc *scope, rec *recorder) (*step.Env, 
 		Warn: func(text string) {
 			r.sink.Emit(event.Warning{At: rec.at, Text: text, Position: position(sc.step.Range)})
 		},
-		Message: func(text string) { r.sink.Emit(event.Message{At: rec.at, Text: text}) },
+		Message: func(text string) {
+			if rec.hide {
+				text = "(hidden by no_log)"
+			}
+			r.sink.Emit(event.Message{At: rec.at, Text: text})
+		},
 		Pending: rec.notePending,
 	}
 	var local virt.Applier = r.world.Local
@@ -67,8 +72,12 @@ func (c controller) Apply(ctx context.Context, change virt.Change) (virt.Outcome
 	return c.rec.apply(ctx, c.to, change)
 }
 
-// defaultInterval is the time between two looks at what a step waits for.
-const defaultInterval = time.Second
+// defaultInterval is the time between the first two looks at what a step waits
+// for; it grows to slowestInterval, for what takes long is in no hurry.
+const (
+	defaultInterval = time.Second
+	slowestInterval = 3 * time.Second
+)
 
 // wait looks again and again, woken by the platform's events.
 func (r *runner) wait(ctx context.Context, env *step.Env, rec *recorder, w step.Waiting) error {
@@ -97,9 +106,13 @@ func (r *runner) wait(ctx context.Context, env *step.Env, rec *recorder, w step.
 			r.sink.Emit(event.NewProgress(rec.at, virt.Progress{What: "waiting for " + w.What + ": " + missing}))
 		}
 		timer := time.NewTimer(interval)
+		interval = min(interval*3/2, slowestInterval)
 		select {
-		case <-signals:
+		case _, open := <-signals:
 			timer.Stop()
+			if !open {
+				signals = nil // nothing tells of events any more: look by the clock
+			}
 		case <-timer.C:
 		case <-ctx.Done():
 			timer.Stop()

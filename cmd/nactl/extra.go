@@ -8,7 +8,7 @@ import (
 	"github.com/nactl/nactl/engine/source"
 )
 
-// extraVars reads the values of -e: k=v, k=@file and @file. Later ones win. A
+// extraVars reads the values of -e: k=v, k=@file, @file and {k: v}. Later ones win. A
 // value that is a YAML scalar, list or mapping in one line has that type; all
 // else is text.
 func extraVars(args []string, sources *source.Sources) (map[string]*source.Node, diag.List) {
@@ -30,9 +30,17 @@ func extraVars(args []string, sources *source.Sources) (map[string]*source.Node,
 			}
 			continue
 		}
+		if strings.HasPrefix(arg, "{") {
+			n, found := source.Parse(at.File, []byte(arg))
+			list.Add(found...)
+			for _, e := range entries(n) {
+				out[e.Key.Str] = e.Value
+			}
+			continue
+		}
 		name, text, ok := strings.Cut(arg, "=")
 		if !ok || name == "" {
-			list.Errorf(at, "extra-vars", "-e wants NAME=VALUE, NAME=@FILE or @FILE, found %q", arg)
+			list.Errorf(at, "extra-vars", "-e wants NAME=VALUE, NAME=@FILE, @FILE or {NAME: VALUE}, found %q", arg)
 			continue
 		}
 		if path, ok := strings.CutPrefix(text, "@"); ok {
@@ -46,6 +54,13 @@ func extraVars(args []string, sources *source.Sources) (map[string]*source.Node,
 		out[name] = inline(text, at)
 	}
 	return out, list
+}
+
+func entries(n *source.Node) []source.Entry {
+	if n == nil {
+		return nil
+	}
+	return n.Entries
 }
 
 // inline gives a value that was typed on the command line.
