@@ -177,6 +177,9 @@ func (s *setup) prepare(files []string) (*engine.Prepared, *engine.World, *engin
 	}
 	prepared, found := engine.Prepare(s.ctx, files, s.sources, modules.Registry(), world, *options)
 	list.Add(found...)
+	if limit := s.c.String("limit"); limit != "" && !list.HasErrors() && len(prepared.Targets()) == 0 {
+		list.Errorf(diag.Range{Pos: diag.Pos{File: "--limit"}}, "limit", "%s leaves no target of these playbooks", limit)
+	}
 	if err := s.report(list); err != nil {
 		return nil, nil, nil, err
 	}

@@ -1,7 +1,7 @@
 package main
 
 import (
-	"errors"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -21,11 +21,13 @@ func TestMain(m *testing.M) {
 
 // TestScript plays what a user types, from the files of testdata/script. The
 // scripts find two SSH servers on the loopback: one whose host key is not the one
-// that $KNOWN_HOSTS has, and one that refuses to forward.
+// that $KNOWN_HOSTS has, and one that refuses to forward and has no program that
+// could connect to $REFUSING_SOCKET instead.
 func TestScript(t *testing.T) {
 	known := sshtest.Start(t, sshtest.Options{})
 	other := sshtest.Start(t, sshtest.Options{})
-	refusing := sshtest.Start(t, sshtest.Options{NoForwarding: true})
+	refusing := sshtest.Start(t, sshtest.Options{NoForwarding: true, ExtraConfig: []string{"SetEnv PATH=" + bare(t)}})
+	daemon := listen(t)
 	swapped := filepath.Join(t.TempDir(), "known_hosts")
 	if err := os.WriteFile(swapped, []byte(other.KnownHostsLine(known.HostKeys[0].PublicKey())), 0o600); err != nil {
 		t.Fatal(err)
@@ -38,40 +40,44 @@ func TestScript(t *testing.T) {
 			for k, v := range map[string]string{
 				"LIBVIRT_DEFAULT_URI": "test:///default",
 				"PORT":                strconv.Itoa(cfg.Port), "KEY": cfg.IdentityFiles[0], "KNOWN_HOSTS": swapped, "USER": cfg.User,
-				"REFUSING_PORT": strconv.Itoa(ref.Port), "REFUSING_KEY": ref.IdentityFiles[0], "REFUSING_KNOWN_HOSTS": ref.KnownHosts[0],
+				"REFUSING_PORT": strconv.Itoa(ref.Port), "REFUSING_KEY": ref.IdentityFiles[0], "REFUSING_KNOWN_HOSTS": ref.KnownHosts[0], "REFUSING_SOCKET": daemon,
 				"HOME": env.WorkDir, "CI": "true",
 			} {
 				env.Setenv(k, v)
 			}
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"expand": expand, "exits": exits},
+		Cmds: commands(),
 	})
 }
 
-// expand replaces $NAME in files, for what is known only when the script runs.
-func expand(ts *testscript.TestScript, _ bool, files []string) {
-	for _, f := range files {
-		path := ts.MkAbs(f)
-		text := os.Expand(ts.ReadFile(f), ts.Getenv)
-		ts.Check(os.WriteFile(path, []byte(text), 0o600))
+// commands are what the scripts know beside testscript's own words.
+func commands() map[string]func(*testscript.TestScript, bool, []string) {
+	return map[string]func(*testscript.TestScript, bool, []string){
+		"expand": expand, "exits": exits, "interrupted": interrupted, "plain": plain, "ndjson": ndjson,
 	}
 }
 
-// exits runs a command and demands an exit code: exits CODE COMMAND…
-func exits(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) < 2 {
-		ts.Fatalf("usage: exits CODE COMMAND...")
+// bare gives a PATH that has a shell and nothing else.
+func bare(t *testing.T) string {
+	sh, err := exec.LookPath("sh")
+	if err != nil {
+		t.Fatal(err)
 	}
-	code := 0
-	var failed *exec.ExitError
-	switch err := ts.Exec(args[1], args[2:]...); {
-	case errors.As(err, &failed):
-		code = failed.ExitCode()
-	default:
-		ts.Check(err)
+	dir := t.TempDir()
+	if err := os.Symlink(sh, filepath.Join(dir, "sh")); err != nil {
+		t.Fatal(err)
 	}
-	if want := args[0]; strconv.Itoa(code) != want {
-		ts.Fatalf("exit code %d, want %s", code, want)
+	return dir
+}
+
+// listen gives a UNIX socket that a process listens on, as libvirtd's.
+func listen(t *testing.T) string {
+	path := filepath.Join(t.TempDir(), "socket")
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
 	}
+	t.Cleanup(func() { l.Close() })
+	return path
 }

@@ -55,6 +55,7 @@ func (l *loader) step(n *source.Node) *Step {
 	}
 	s := &Step{Range: n.Range, LoopVar: "item", Parallel: 1, Retries: defaultRetries, Delay: defaultDelay, Verify: true}
 	var words []*source.Node
+	unknown := false
 	for _, e := range n.Entries {
 		if slices.Contains(stepKeys, e.Key.Str) {
 			l.stepKey(s, e)
@@ -69,16 +70,16 @@ func (l *loader) step(n *source.Node) *Step {
 			continue
 		}
 		l.unknownWord(e.Key)
-		words = append(words, e.Key)
+		unknown = true
 	}
 	switch {
+	case len(words) == 0 && unknown:
+		return nil
 	case len(words) == 0:
 		l.errorf(n.Range, "step", "the step has no step word; it does one of %s", strings.Join(l.steps.Names(), ", "))
 		return nil
-	case len(words) > 1 && s.Spec != nil:
+	case len(words) > 1:
 		l.errorf(words[1].Range, "step", "the step has two step words, %s and %s; make it two steps", words[0].Str, words[1].Str)
-	case s.Spec == nil:
-		return nil
 	}
 	l.checkKeys(s, n)
 	l.checkArgs(s)

@@ -130,7 +130,25 @@ func (n *Node) dialByCommand(ctx context.Context, client *ssh.Client, socket str
 	if n.cfg.Socket != "" || strings.Contains(n.cfg.URI, "socket=") {
 		uri = n.addr.driver + "+unix://" + n.addr.path + "?" + url.Values{"socket": {socket}}.Encode()
 	}
-	return client.DialExec(ctx, []string{"sh", "-c", byCommand, "sh", socket, uri})
+	c, err := client.DialExec(ctx, []string{"sh", "-c", byCommand, "sh", socket, uri})
+	if err != nil {
+		return nil, fmt.Errorf("%w; %w", ssh.ErrForwardingRefused, err)
+	}
+	return wayAround{c}, nil
+}
+
+// wayAround is a connection through a command. When that fails, forwarding is
+// what the reader can mend.
+type wayAround struct{ net.Conn }
+
+// Read adds to the command's end why there had to be one.
+func (w wayAround) Read(b []byte) (int, error) {
+	n, err := w.Conn.Read(b)
+	var exit *ssh.ExitError
+	if errors.As(err, &exit) {
+		err = fmt.Errorf("%w; %w", ssh.ErrForwardingRefused, err)
+	}
+	return n, err
 }
 
 // dialLocal connects to a daemon of this machine.

@@ -60,6 +60,9 @@ func mapError(op string, ref virt.Ref, err error) error {
 		return err
 	}
 	e := &virt.Error{Object: ref, Summary: "cannot " + op, Err: message(err)}
+	if connectError(e, err) {
+		return e
+	}
 	var le lv.Error
 	if errors.As(err, &le) {
 		e.Kind = kinds[le.Code]
@@ -69,9 +72,8 @@ func mapError(op string, ref virt.Ref, err error) error {
 		if e.Kind == virt.ErrNotFound && notFoundIsObject(le.Code, ref.Kind) {
 			e.Summary = "is not there"
 		}
-		return e
 	}
-	return connectError(e, err)
+	return e
 }
 
 // notFoundIsObject tells whether libvirt misses the very object that the error
@@ -91,8 +93,10 @@ func notFoundIsObject(code lv.ErrorNumber, kind virt.Kind) bool {
 	}
 }
 
-// connectError fills in the kind of a failure on the way to libvirt.
-func connectError(e *virt.Error, err error) error {
+// connectError fills in what a failure on the way to libvirt was, and tells
+// whether err is one. What was to be read or done does not matter then, so an
+// error about the node itself says only why there is no connection to it.
+func connectError(e *virt.Error, err error) bool {
 	var (
 		away     *ssh.UnreachableError
 		auth     *ssh.AuthError
@@ -100,20 +104,35 @@ func connectError(e *virt.Error, err error) error {
 		mismatch *ssh.HostKeyMismatchError
 		socket   *ssh.NoSocketError
 		become   *ssh.BecomeError
+		summary  string
 	)
 	switch {
 	case errors.As(err, &away):
-		e.Kind = virt.ErrUnreachable
+		e.Kind, summary = virt.ErrUnreachable, "does not answer over SSH"
+		e.Hint = "look whether the node is up, and at its address and port in the inventory"
 	case errors.As(err, &auth):
-		e.Kind = virt.ErrAuth
+		e.Kind, summary = virt.ErrAuth, "does not let us in over SSH"
+		e.Hint = "give the node one of our keys in authorized_keys of user " + auth.User + ", or name another user or identity_file in the inventory"
 	case errors.As(err, &unknown):
-		e.Kind, e.Hint = virt.ErrAuth, unknown.Hint
-	case errors.As(err, &mismatch), errors.As(err, &become):
-		e.Kind = virt.ErrAuth
+		e.Kind, summary, e.Hint = virt.ErrAuth, "shows a host key that nobody knows", unknown.Hint
+	case errors.As(err, &mismatch):
+		e.Kind, summary = virt.ErrAuth, "shows another host key than known_hosts has"
+		e.Hint = "find out why; only if the node was reinstalled: ssh-keygen -f " + ssh.Quote(mismatch.File) + " -R " + ssh.Quote(mismatch.Host)
+	case errors.As(err, &become):
+		e.Kind, summary = virt.ErrAuth, "does not let us become root"
+	case errors.Is(err, ssh.ErrForwardingRefused):
+		e.Kind, summary = virt.ErrUnreachable, "does not let us reach libvirt over SSH"
+		e.Hint = "set AllowStreamLocalForwarding yes in the node's sshd_config, or install virt-ssh-helper (libvirt-daemon) or netcat-openbsd on it"
 	case errors.As(err, &socket):
-		e.Kind, e.Hint = virt.ErrUnreachable, "install and start libvirtd on the node, or name its socket in the inventory"
+		e.Kind, summary = virt.ErrUnreachable, "has no libvirt that answers"
+		e.Hint = "install and start libvirtd on the node, or name its socket in the inventory"
+	default:
+		return false
 	}
-	return e
+	if e.Object.Kind == virt.KindHost {
+		e.Summary = summary
+	}
+	return true
 }
 
 // isLost tells whether an error says that the connection went away under a
