@@ -21,6 +21,7 @@ func storageNode(t *testing.T) *Node {
 	file := filepath.Join(t.TempDir(), "node.xml")
 	err := os.WriteFile(file, []byte(`<node>
   <network><name>lan</name><forward mode='nat'/><bridge name='virbr7'/><ip address='192.0.2.1' netmask='255.255.255.0'/></network>
+  <network><name>back</name></network>
   <pool type='dir'><name>default</name><target><path>/pool</path></target>
     <volume><name>debian.qcow2</name><capacity>1073741824</capacity><allocation>4096</allocation><target><format type='qcow2'/></target></volume>
   </pool>
@@ -339,6 +340,11 @@ func TestNICsOfAStoppedVM(t *testing.T) {
 	vm = observed(t, n, "web")
 	if nic := vm.NIC("nic3"); nic.LinkUp || nic.MAC.Or("") != mac {
 		t.Errorf("link switched: %+v", nic)
+	}
+	mustApply(t, n, virt.ChangeNIC{On: virt.OnVM(vm), NIC: "nic3", Network: virt.Some("back")})
+	vm = observed(t, n, "web")
+	if nic := vm.NIC("nic3"); nic.LinkUp || nic.MAC.Or("") != mac || nic.Network != "back" {
+		t.Errorf("moved: %+v", nic)
 	}
 	_, err = n.Apply(t.Context(), virt.ChangeNIC{On: virt.OnVM(vm), NIC: "nic3", Network: virt.Some("dmz")})
 	if !errors.Is(err, virt.ErrNotFound) {
