@@ -68,11 +68,10 @@ func migrate(ctx context.Context, from, to *Node, vm *virt.VM, c virt.Migrate, o
 	if err := m.look(ctx); err != nil {
 		return virt.Outcome{}, err
 	}
-	if len(m.plan.copied) > 0 {
+	if len(m.plan.copied) > 0 { // what the move cost counts them whole
 		if err := from.DiskSizes(ctx, vm); err != nil {
 			return virt.Outcome{}, err
 		}
-		m.plan = check.plan() // now with the sizes
 	}
 	began := time.Now()
 	copies, err := m.copyDisks(ctx)
@@ -396,8 +395,8 @@ func (m *move) stats(ctx context.Context) *virt.Moved {
 		moved.Bytes = int64(job.DataProcessed)
 		if job.DiskProcessed == 0 { // only the source counted the disks: all of each
 			for _, k := range m.plan.copied {
-				if !isReadOnly(k) {
-					moved.Bytes += k.Size
+				if d := m.vm.Disk(k.Name); d != nil && !isReadOnly(k) {
+					moved.Bytes += d.Size
 				}
 			}
 		}

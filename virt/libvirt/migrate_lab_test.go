@@ -309,3 +309,53 @@ func TestLabMigrateCopy(t *testing.T) {
 		}
 	})
 }
+
+// TestLabClusterMigrate moves a guest by the change that a step makes.
+func TestLabClusterMigrate(t *testing.T) {
+	var nodes []*Node
+	for _, name := range []string{"n1", "n2"} {
+		cfg := labConfig(t, name)
+		cfg.SharedPools = []string{"shared"}
+		n, err := Open(t.Context(), cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer n.Close()
+		nodes = append(nodes, n)
+	}
+	c, err := OpenCluster("lab", nodes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	const vm = "l3-away"
+	labGuest(t, vm, "shared", labNode(t, "n1"), labNode(t, "n2"))
+	apply := func(ch virt.Migrate) (virt.Outcome, error) {
+		t.Helper()
+		c.Forget()
+		now, err := c.VM(t.Context(), vm)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ch.On, ch.Live = virt.OnVM(now), true
+		return c.Apply(t.Context(), ch)
+	}
+	out, err := apply(virt.Migrate{AwayFrom: "n1"})
+	moved, ok := out.Result.(*virt.Moved)
+	if err != nil || !ok || moved.To != "n2" || out.Summary == "" {
+		t.Fatalf("%+v, %v", out, err)
+	}
+	for _, again := range []virt.Migrate{{AwayFrom: "n1"}, {Host: "n2"}} {
+		if out, err := apply(again); err != nil || out.Changed {
+			t.Errorf("%+v: %+v, %v", again, out, err)
+		}
+	}
+	// What stands in the way is said before anything moves.
+	_, err = apply(virt.Migrate{Host: "n1", Networks: map[string]string{"lan": "no-such-net"}})
+	if !errors.Is(err, virt.ErrConflict) || !strings.Contains(full(err), `network "no-such-net" is not there`) {
+		t.Errorf("%v", err)
+	}
+	if now, err := c.VM(t.Context(), vm); err != nil || now.Host.Or("") != "n2" || now.State != virt.Running {
+		t.Errorf("%+v, %v", now, err)
+	}
+}
