@@ -21,7 +21,7 @@ import (
 // that comes after can tell what is whose. A failure leaves the mark.
 func (n *Node) createVM(ctx context.Context, c virt.CreateVM, e *edit) error {
 	before, vm := e.vm(), e.want().Clone().(*virt.VM)
-	if before != nil && before.State != virt.Stopped {
+	if before != nil && (before.State.IsLive() || before.State == virt.Suspended) {
 		return &virt.Error{Kind: virt.ErrConflict, Object: vm.Ref(), Summary: "is unfinished, and " + string(before.State) + " already",
 			Wanted: "a stopped VM", Hint: "stop it and run this again, or delete it with delete_vm"}
 	}
