@@ -102,10 +102,11 @@ func (o Opt[T]) MarshalJSON() ([]byte, error) {
 // UnmarshalJSON reads what MarshalJSON writes.
 func (o *Opt[T]) UnmarshalJSON(b []byte) error {
 	*o = Opt[T]{}
-	switch {
-	case bytes.Equal(b, []byte("null")):
+	if string(b) == "null" {
 		return nil
-	case bytes.Equal(b, unknownJSON):
+	}
+	var compact bytes.Buffer // a reader may have laid it out anew
+	if err := json.Compact(&compact, b); err == nil && bytes.Equal(compact.Bytes(), unknownJSON) {
 		o.state = unknown
 		return nil
 	}

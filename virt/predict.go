@@ -128,6 +128,15 @@ func (d *diff) field(f FieldChange) {
 
 func (d *diff) pending(p Pending) { d.out.Pending = append(d.out.Pending, p) }
 
+// afterwards notes a field that a change sets to a value which only the run will
+// show; it tells whether it is so.
+func afterwards[T any](d *diff, path string, before any, want Opt[T]) bool {
+	if want.IsUnknown() {
+		d.set(path, before, UnknownValue, "")
+	}
+	return want.IsUnknown()
+}
+
 func equal(a, b any) bool {
 	if x, ok := a.([]string); ok {
 		y, ok := b.([]string)
@@ -261,6 +270,11 @@ func isNil(o Object) bool {
 }
 
 func (r Rules) setCPU(vm, after *VM, c SetCPU, d *diff) error {
+	count := afterwards(d, "cpu.count", vm.CPU.Count, c.Count)
+	maximum := afterwards(d, "cpu.max", vm.CPU.Max, c.Max)
+	if topology := afterwards(d, "cpu.topology", vm.CPU.Topology, c.Topology); count || maximum || topology {
+		return nil // whether the others fit cannot be said yet
+	}
 	want := vm.CPU
 	if n, ok := c.Count.Get(); ok {
 		want.Count = n
@@ -333,6 +347,11 @@ func (d *diff) both(vm *VM, path, unit string, stored, want, live any, reason st
 }
 
 func (r Rules) setMemory(vm, after *VM, c SetMemory, d *diff) error {
+	unknownCurrent := afterwards(d, "memory.current", vm.Memory.Current, c.Current)
+	unknownMax := afterwards(d, "memory.max", vm.Memory.Max, c.Max)
+	if afterwards(d, "memory.guaranteed", vm.Memory.Guaranteed, c.Guaranteed) || unknownCurrent || unknownMax {
+		return nil // whether the others fit cannot be said yet
+	}
 	want := vm.Memory
 	current, hasCurrent := c.Current.Get()
 	maximum, hasMax := c.Max.Get()
@@ -377,6 +396,7 @@ func (r Rules) setMemory(vm, after *VM, c SetMemory, d *diff) error {
 
 func (r Rules) setVM(vm, after *VM, c SetVM, d *diff) error {
 	str := func(path string, o Opt[string], field *string) {
+		afterwards(d, path, *field, o)
 		if v, ok := o.Get(); ok {
 			d.set(path, *field, v, "")
 			*field = v
@@ -384,6 +404,9 @@ func (r Rules) setVM(vm, after *VM, c SetVM, d *diff) error {
 	}
 	str("title", c.Title, &after.Title)
 	str("description", c.Description, &after.Description)
+	afterwards(d, "autostart", vm.Autostart, c.Autostart)
+	afterwards(d, "boot", vm.Boot, c.Boot)
+	afterwards(d, "libvirt", nil, c.LibvirtXML)
 	if v, ok := c.Autostart.Get(); ok {
 		d.set("autostart", vm.Autostart, v, "")
 		after.Autostart = v
@@ -524,6 +547,7 @@ func guestWrite(before Object, c GuestWrite) (Object, Outcome, error) {
 		have string
 		to   *string
 	}{{"mode", c.Mode, f.Mode, &after.Mode}, {"owner", c.Owner, f.Owner, &after.Owner}, {"group", c.Group, f.Group, &after.Group}} {
+		afterwards(&d, a.path, a.have, a.want)
 		if v, ok := a.want.Get(); ok {
 			d.set(a.path, a.have, v, "")
 			*a.to = v

@@ -109,7 +109,7 @@ func detachDisk(vm, after *VM, c DetachDisk, d *diff) {
 	}
 	name, target := k.Name, k.Target
 	d.field(FieldChange{Path: "disks." + name, Before: k.Size, Unit: "bytes", Note: where(vm)})
-	after.Disks = slices.DeleteFunc(after.Disks, func(x Disk) bool { return x.Target == target })
+	after.Disks = slices.DeleteFunc(after.Disks, func(x Disk) bool { return x.Name == name && x.Target == target })
 }
 
 func resizeDisk(vm, after *VM, c ResizeDisk, d *diff) error {
@@ -181,6 +181,8 @@ func changeNIC(vm, after *VM, c ChangeNIC, d *diff) error {
 		return &Error{Kind: ErrNotFound, Object: vm.Ref(), Summary: fmt.Sprintf("has no NIC %q", c.NIC),
 			Hint: "attach it with attach_nic, or check its name"}
 	}
+	afterwards(d, "nics."+n.Name+".network", n.Network, c.Network)
+	afterwards(d, "nics."+n.Name+".link_up", n.LinkUp, c.LinkUp)
 	if v, ok := c.Network.Get(); ok && v != n.Network {
 		d.set("nics."+n.Name+".network", n.Network, v, where(vm))
 		n.Network = v
