@@ -12,15 +12,19 @@ import (
 	"github.com/nactl/nactl/virt"
 )
 
+// patience is given to withAgent where fn, when its context ends, has to leave
+// nothing behind in the guest. There is nothing to abort for libvirt.
+func patience(*lv.Domain) {}
+
 // withAgent speaks with the agent of one VM, on a connection of its own: an
 // agent that thinks, or is dead, holds up nobody else. fn ends itself when its
-// context does; it may then use a few seconds more to leave nothing behind.
-func (n *Node) withAgent(ctx context.Context, op, vm string, fn func(ctx context.Context, a *agent) error) error {
+// context does; without patience a request in flight is then cut off.
+func (n *Node) withAgent(ctx context.Context, op, vm string, patience func(*lv.Domain), fn func(ctx context.Context, a *agent) error) error {
 	return n.longDomain(ctx, op, vm, func(_ *lv.Connect, d *lv.Domain) error {
 		return fn(ctx, &agent{vm: virt.VMRef(vm), call: func(_ context.Context, request string, timeout time.Duration) (string, error) {
 			return d.QemuAgentCommand(request, lv.DomainQemuAgentCommandTimeout(timeout/time.Second), 0)
 		}})
-	}, func(*lv.Domain) {}) // nothing to abort: the grace is for fn
+	}, patience)
 }
 
 // GuestInfo asks the agent of a VM, if libvirt sees one connected, what the
@@ -39,7 +43,7 @@ func (n *Node) GuestInfo(ctx context.Context, vm string) (*virt.GuestInfo, error
 		return &virt.GuestInfo{Agent: state}, nil
 	}
 	var info *virt.GuestInfo
-	err = n.withAgent(ctx, "ask the guest agent", vm, func(ctx context.Context, a *agent) (err error) {
+	err = n.withAgent(ctx, "ask the guest agent", vm, nil, func(ctx context.Context, a *agent) (err error) {
 		info, err = a.info(ctx)
 		return err
 	})
@@ -52,7 +56,7 @@ func (n *Node) GuestInfo(ctx context.Context, vm string) (*virt.GuestInfo, error
 // GuestFile looks at a file inside a guest.
 func (n *Node) GuestFile(ctx context.Context, vm, path string, limit int64) (*virt.GuestFile, error) {
 	var f *virt.GuestFile
-	err := n.withAgent(ctx, "look at a file in the guest", vm, func(ctx context.Context, a *agent) (err error) {
+	err := n.withAgent(ctx, "look at a file in the guest", vm, nil, func(ctx context.Context, a *agent) (err error) {
 		f, err = a.file(ctx, path, limit)
 		return err
 	})
@@ -62,7 +66,7 @@ func (n *Node) GuestFile(ctx context.Context, vm, path string, limit int64) (*vi
 // GuestProbe runs a command that its author declared read-only.
 func (n *Node) GuestProbe(ctx context.Context, vm string, c virt.Command) (*virt.CommandResult, error) {
 	var r *virt.CommandResult
-	err := n.withAgent(ctx, "run a command in the guest", vm, func(ctx context.Context, a *agent) (err error) {
+	err := n.withAgent(ctx, "run a command in the guest", vm, patience, func(ctx context.Context, a *agent) (err error) {
 		r, err = a.exec(ctx, c)
 		return err
 	})
@@ -83,7 +87,7 @@ func (n *Node) guestExec(ctx context.Context, c virt.GuestExec, e *edit) error {
 // guestWrite writes a file, or only its mode and owner where its content is
 // right.
 func (n *Node) guestWrite(ctx context.Context, c virt.GuestWrite, e *edit) error {
-	return n.withAgent(ctx, "write a file in the guest", c.Ref.Scope, func(ctx context.Context, a *agent) error {
+	return n.withAgent(ctx, "write a file in the guest", c.Ref.Scope, patience, func(ctx context.Context, a *agent) error {
 		if !e.changes("content") {
 			return a.setAttributes(ctx, c)
 		}

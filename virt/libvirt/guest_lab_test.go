@@ -193,7 +193,7 @@ func labFiles(t *testing.T, n *Node, vm string) {
 // looks by a bare script, for a command has such files while it runs.
 func labNothingLeft(t *testing.T, n *Node, vm, dir string) {
 	t.Helper()
-	err := n.withAgent(t.Context(), "look for leftovers", vm, func(ctx context.Context, a *agent) error {
+	err := n.withAgent(t.Context(), "look for leftovers", vm, nil, func(ctx context.Context, a *agent) error {
 		r, err := a.script(ctx, `ls -A "$1" | grep nactl`, dir)
 		if err == nil && r.Stdout != "" {
 			t.Errorf("left in the guest's %s: %s", dir, r.Stdout)

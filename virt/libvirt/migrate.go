@@ -325,6 +325,8 @@ func (m *move) managed(ctx context.Context, flags lv.DomainMigrateFlags) error {
 // abortJob asks libvirt to end the domain's job until that is over. Asked while
 // the move is being prepared, libvirt finds no job to abort, so it is asked again.
 func abortJob(over context.Context, d *lv.Domain) {
+	over, cancel := context.WithTimeout(over, abortGrace-time.Second)
+	defer cancel()
 	for {
 		_ = d.AbortJob()
 		if sleep(over, 200*time.Millisecond) != nil {
@@ -437,7 +439,7 @@ func (m *move) finish(ctx context.Context, copies *diskCopies) {
 func (m *move) agentAnswers(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, agentReturn)
 	defer cancel()
-	return m.to.withAgent(ctx, "ask the guest agent after the move", m.vm.Name, func(ctx context.Context, a *agent) error {
+	return m.to.withAgent(ctx, "ask the guest agent after the move", m.vm.Name, nil, func(ctx context.Context, a *agent) error {
 		var b backoff
 		for {
 			err := a.run(ctx, "guest-ping", nil, nil)

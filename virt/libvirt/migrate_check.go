@@ -182,13 +182,13 @@ func (m *moveCheck) bridge(nic virt.NIC) {
 	}
 }
 
-// hasFile tells whether a path exists on the node.
+// hasFile tells whether a path exists on the node, as its root sees it.
 func (n *Node) hasFile(ctx context.Context, path string) (bool, error) {
 	host, err := n.host(ctx)
 	if err != nil {
 		return false, err
 	}
-	r, err := host.Exec(ctx, ssh.Command{Argv: []string{"test", "-e", path}})
+	r, err := host.Exec(ctx, ssh.Command{Argv: []string{"test", "-e", path}, Become: true})
 	return r.RC == 0, err
 }
 

@@ -4,6 +4,7 @@ package libvirt
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -49,10 +50,18 @@ func openRelay(ctx context.Context, from, to *Node) (*relay, error) {
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	r := &relay{from: from, to: to, client: client, path: path, listener: listener, cancel: cancel}
-	r.wg.Go(func() { r.serve(ctx) })
+	r := newRelay(ctx, to, listener)
+	r.from, r.client, r.path = from, client, path
 	return r, nil
+}
+
+// newRelay relays what the listener accepts to libvirt on a node.
+func newRelay(ctx context.Context, to *Node, listener net.Listener) *relay {
+	// Its end is stop's to say: an interrupted move is aborted over it.
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	r := &relay{to: to, listener: listener, cancel: cancel}
+	r.wg.Go(func() { r.serve(ctx) })
+	return r
 }
 
 // uri is the destination as libvirt on the source dials it.
@@ -118,6 +127,18 @@ func (r *relay) why() error {
 	return r.err
 }
 
+// stop ends all that is relayed, and the socket as far as the connection that it
+// hangs on can do that. Stopped again, it does nothing.
+func (r *relay) stop() error {
+	r.cancel()
+	err := r.listener.Close()
+	r.wg.Wait()
+	if errors.Is(err, net.ErrClosed) {
+		return nil
+	}
+	return err
+}
+
 // removeTime is how long a node that was lost has to come back, to be rid of the
 // socket.
 const removeTime = 10 * time.Second
@@ -125,9 +146,7 @@ const removeTime = 10 * time.Second
 // close ends all that is relayed and removes the socket from the source: over a
 // new connection when the one that it hung on was lost.
 func (r *relay) close(ctx context.Context) error {
-	r.cancel()
-	err := r.listener.Close()
-	r.wg.Wait()
+	err := r.stop()
 	if r.client.Err() == nil {
 		return err
 	}
