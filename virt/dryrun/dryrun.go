@@ -10,6 +10,7 @@ package dryrun
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -24,14 +25,16 @@ type Platform struct {
 	mu      sync.Mutex
 	objects map[virt.Ref]virt.Object // what a change left; nil for what it removed
 	booting map[string]bool          // VMs whose guest nobody can ask: made, started or stopped here
-	maybe   map[virt.Ref]bool        // what an undecided step may have touched
+	maybe   map[virt.Ref]bool        // what an undecided step may have touched; without a name: all of the kind
+	locks   map[virt.Ref]*sync.Mutex // held from reading an object to keeping what becomes of it
 }
 
 var _ virt.Platform = (*Platform)(nil)
 
 // New gives an overlay without changes. Closing it leaves inner open.
 func New(inner virt.Platform) *Platform {
-	return &Platform{inner: inner, objects: map[virt.Ref]virt.Object{}, booting: map[string]bool{}, maybe: map[virt.Ref]bool{}}
+	return &Platform{inner: inner, objects: map[virt.Ref]virt.Object{}, booting: map[string]bool{},
+		maybe: map[virt.Ref]bool{}, locks: map[virt.Ref]*sync.Mutex{}}
 }
 
 // Type names the platform underneath.
@@ -45,7 +48,8 @@ func (p *Platform) Supports(c virt.Change) error { return p.inner.Supports(c) }
 
 // Predict asks the platform underneath.
 func (p *Platform) Predict(before virt.Object, c virt.Change) (virt.Object, virt.Outcome, error) {
-	return p.inner.Predict(before, c)
+	after, out, err := p.inner.Predict(before, c)
+	return after, out, p.undecided(c.Object(), err)
 }
 
 // Check lets the platform underneath look for obstacles, through view.
@@ -58,13 +62,14 @@ func (p *Platform) Apply(ctx context.Context, c virt.Change) (virt.Outcome, erro
 	if err := p.Supports(c); err != nil {
 		return virt.Outcome{}, err
 	}
+	defer p.lock(c.Object())()
 	now, err := virt.ReadFor(ctx, p, c)
 	if err != nil {
 		return virt.Outcome{}, err
 	}
 	after, out, err := virt.Decide(p, now, c)
 	if err != nil {
-		return virt.Outcome{}, p.undecided(c.Object(), err)
+		return virt.Outcome{}, err
 	}
 	if !out.Changed {
 		return out, nil
@@ -76,6 +81,20 @@ func (p *Platform) Apply(ctx context.Context, c virt.Change) (virt.Outcome, erro
 	return out, nil
 }
 
+// lock lets one change at a time be predicted for an object, or the later of two
+// would overwrite the other's. It gives the function that ends it.
+func (p *Platform) lock(ref virt.Ref) func() {
+	p.mu.Lock()
+	l := p.locks[ref.Key()]
+	if l == nil {
+		l = &sync.Mutex{}
+		p.locks[ref.Key()] = l
+	}
+	p.mu.Unlock()
+	l.Lock()
+	return l.Unlock
+}
+
 func (p *Platform) keep(c virt.Change, after virt.Object) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -84,13 +103,17 @@ func (p *Platform) keep(c virt.Change, after virt.Object) {
 	case virt.CreateVM, virt.DeleteVM, virt.Start, virt.Shutdown, virt.PowerOff, virt.Pause, virt.Suspend, virt.Reboot, virt.Reset:
 		p.booting[ref.Name] = true
 	}
+	if _, ok := c.(virt.DeleteVM); ok {
+		maps.DeleteFunc(p.objects, func(r virt.Ref, _ virt.Object) bool { return r.Kind == virt.KindGuestFile && r.Scope == ref.Name })
+	}
 	if c.Nature() == virt.Converge {
 		p.objects[ref] = after
 	}
 }
 
 // MarkMaybe says that an undecided step may have touched these objects: what is
-// then missing or in the way is no error, but decided at run time.
+// then missing or in the way is no error, but decided at run time. A reference
+// without a name stands for all objects of its kind.
 func (p *Platform) MarkMaybe(refs ...virt.Ref) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -108,10 +131,15 @@ func (p *Platform) undecided(ref virt.Ref, err error) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	var e *virt.Error
-	if p.maybe[ref.Key()] || errors.As(err, &e) && p.maybe[e.Object.Key()] {
+	if p.isMaybe(ref) || errors.As(err, &e) && p.isMaybe(e.Object) {
 		return &virt.Error{Kind: virt.ErrUndecided, Object: ref, Summary: "an earlier step decides at run time what becomes of it"}
 	}
 	return err
+}
+
+// isMaybe tells whether an undecided step may have touched an object. p.mu is held.
+func (p *Platform) isMaybe(ref virt.Ref) bool {
+	return p.maybe[ref.Key()] || p.maybe[virt.Ref{Kind: ref.Kind}]
 }
 
 // changed gives what the overlay has for an object.
@@ -234,15 +262,19 @@ func (p *Platform) Hosts(ctx context.Context) ([]*virt.Host, error) { return p.i
 // guest tells whether the guest in a VM can be asked.
 func (p *Platform) guest(ctx context.Context, vm string) error {
 	p.mu.Lock()
-	booting := p.booting[vm]
+	booting, maybe := p.booting[vm], p.isMaybe(virt.VMRef(vm))
 	p.mu.Unlock()
-	if !booting {
+	if !booting && !maybe {
 		return nil
 	}
 	if _, err := p.VM(ctx, vm); err != nil {
 		return err
 	}
-	return &virt.Error{Kind: virt.ErrUndecided, Object: virt.VMRef(vm), Summary: "an earlier step starts or stops its guest"}
+	summary := "an earlier step starts or stops its guest"
+	if !booting {
+		summary = "an earlier step decides at run time what becomes of it"
+	}
+	return &virt.Error{Kind: virt.ErrUndecided, Object: virt.VMRef(vm), Summary: summary}
 }
 
 // GuestInfo asks the guest, unless an earlier change decides whether it runs.
