@@ -170,13 +170,14 @@ func (k *creationCheck) disk(d virt.Disk) {
 		return
 	}
 	k.add(checkFormat(pool, d.Name, d.Format))
-	if !hasVolume(k.old, d.Storage, d.Volume) {
+	begun := hasVolume(k.old, d.Storage, d.Volume)
+	if !begun {
 		k.add(checkFree(k.ctx, k.view, k.vm.Name, d.Storage, d.Volume))
 	}
 	switch fromImage := d.Boot && k.c.Image != nil; {
 	case fromImage:
 		k.image(d, spec)
-	case d.Device == "disk" && (!spec.Sparse || slices.Contains(blockPools, pool.Type)):
+	case !begun && d.Device == "disk" && (!spec.Sparse || slices.Contains(blockPools, pool.Type)):
 		k.need[d.Storage] += d.Size
 	}
 }

@@ -68,7 +68,8 @@ func (v newVolume) flags() lv.StorageVolCreateFlags {
 // complete one is in the way, unless keep says that it is this VM's own: then it
 // stays as it is. The caller holds the VM's lock.
 //
-// When it fails, or ctx ends, the marker stays.
+// When libvirt refuses, what was begun is removed. When ctx ends or the connection
+// is lost, nobody knows what the daemon still does: the marker stays.
 func (n *Node) makeVolume(ctx context.Context, v newVolume, keep bool) error {
 	exists, marked, err := n.volumeState(ctx, v.pool.name, v.name)
 	if err != nil {
@@ -89,10 +90,20 @@ func (n *Node) makeVolume(ctx context.Context, v newVolume, keep bool) error {
 			return err
 		}
 	}
-	if err := n.fillVolume(ctx, v); err != nil {
-		return fullPool(v, err)
+	err = n.fillVolume(ctx, v)
+	switch {
+	case err == nil:
+		return n.deleteVolume(ctx, v.pool.name, v.name+partSuffix)
+	case ctx.Err() != nil || errors.Is(err, virt.ErrOutcomeUnknown) || errors.Is(err, virt.ErrUnreachable):
+		return err
 	}
-	return n.deleteVolume(ctx, v.pool.name, v.name+partSuffix)
+	err = fullPool(v, err)
+	for _, name := range []string{v.name, v.name + partSuffix} {
+		if failed := n.deleteVolume(ctx, v.pool.name, name); failed != nil {
+			return errors.Join(err, failed) // the marker goes last, and so stays
+		}
+	}
+	return err
 }
 
 // leftover says that nobody knows whose volume it is.

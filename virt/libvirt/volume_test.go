@@ -82,3 +82,15 @@ func TestRemovedVolumeIsGone(t *testing.T) {
 		t.Errorf("in a pool that is not there: %v", err)
 	}
 }
+
+func TestRefusedVolumeLeavesNothing(t *testing.T) {
+	n := storageNode(t)
+	v := newVolume{pool: poolTarget{name: "default", typ: "dir", path: "/pool"}, name: "a.qcow2", format: "qcow2", size: virt.MiB,
+		image: &virt.Image{Source: virt.ImageSource{Name: "x", Storage: "default", Volume: "gone.qcow2"}}}
+	if err := n.makeVolume(t.Context(), v, false); !errors.Is(err, virt.ErrNotFound) || !strings.Contains(err.Error(), "gone.qcow2") {
+		t.Errorf("a copy of nothing: %v", err)
+	}
+	if exists, marked, err := n.volumeState(t.Context(), "default", "a.qcow2"); exists || marked || err != nil {
+		t.Errorf("left: volume %v, marker %v (%v)", exists, marked, err)
+	}
+}
