@@ -103,7 +103,8 @@ func (l *loader) lookup() []string {
 	for _, name := range []string{"inventory.yml", "inventory"} {
 		p := filepath.Join(l.opts.Dir, name)
 		info, err := os.Stat(p)
-		if err == nil && info.IsDir() == (name == "inventory") {
+		// A folder that merely has that name, as one with source code, is none.
+		if err == nil && info.IsDir() == (name == "inventory") && (!info.IsDir() || holdsInventory(p)) {
 			return []string{p}
 		}
 	}
@@ -169,6 +170,28 @@ func isData(name string) bool {
 	return false
 }
 
+// inventoryFile tells whether a file of a directory is a part of an inventory.
+func inventoryFile(path string) (fs.FileInfo, bool) {
+	name := filepath.Base(path)
+	info, err := os.Stat(path) // follows links
+	if err != nil || !info.Mode().IsRegular() || strings.HasPrefix(name, ".") || strings.HasSuffix(name, "~") {
+		return nil, false
+	}
+	return info, isData(name) || isExecutable(info)
+}
+
+// holdsInventory tells whether a directory has a file of an inventory.
+func holdsInventory(dir string) bool {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return true // let reading it say why
+	}
+	return slices.ContainsFunc(entries, func(e fs.DirEntry) bool {
+		_, ok := inventoryFile(filepath.Join(dir, e.Name()))
+		return ok
+	})
+}
+
 // directory merges the inventory files of a directory in order of name: YAML,
 // JSON, and executables. Other files, hidden ones and backups are left alone.
 func (l *loader) directory(dir string) {
@@ -180,11 +203,7 @@ func (l *loader) directory(dir string) {
 	found := false
 	for _, e := range entries {
 		path := filepath.Join(dir, e.Name())
-		info, err := os.Stat(path) // follows links
-		if err != nil || !info.Mode().IsRegular() || strings.HasPrefix(e.Name(), ".") || strings.HasSuffix(e.Name(), "~") {
-			continue
-		}
-		if isData(e.Name()) || isExecutable(info) {
+		if info, ok := inventoryFile(path); ok {
 			found = true
 			l.file(path, info)
 		}

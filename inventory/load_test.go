@@ -380,6 +380,8 @@ nodes: {from-env2: {}}
 -- config.yml --
 nodes: {from-config: {}}
 -- none/x --
+-- code/inventory/inventory.go --
+package inventory
 `)
 	at := func(name string) string { return filepath.Join(dir, name) }
 	tests := []struct {
@@ -395,6 +397,7 @@ nodes: {from-config: {}}
 		{"file", nil, Options{Dir: at("both")}, nil, "from-file"},
 		{"directory", nil, Options{Dir: at("dir")}, nil, "from-dir"},
 		{"nothing", nil, Options{Dir: at("none")}, nil, "local"},
+		{"a folder of that name without one", nil, Options{Dir: at("code")}, nil, "local"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
