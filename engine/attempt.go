@@ -9,6 +9,7 @@ import (
 
 	"github.com/nactl/nactl/engine/event"
 	"github.com/nactl/nactl/engine/expr"
+	"github.com/nactl/nactl/engine/playbook"
 	"github.com/nactl/nactl/engine/source"
 	"github.com/nactl/nactl/modules/step"
 	"github.com/nactl/nactl/virt"
@@ -25,7 +26,7 @@ func (r *runner) item(ctx context.Context, sc *scope, at event.At) (res event.Re
 	holds, unknown, err := sc.holds(ctx, s.Compiled.When)
 	switch {
 	case err != nil:
-		res = failure(s, res, err)
+		res = failure(sc, res, err)
 		return res, registered(&res, nil)
 	case unknown:
 		res.Maybe = true
@@ -52,27 +53,45 @@ func (r *runner) attempts(ctx context.Context, sc *scope, res event.Result) (eve
 			res.Attempt = attempt
 		}
 		out, values := r.attempt(ctx, sc, res)
-		if s.Compiled.Until == nil || out.Status == event.Unreachable || out.Status == event.Undecided || r.predicts(sc) {
+		if s.Compiled.Until == nil || out.Status == event.Unreachable || out.Status == event.Undecided {
 			return out, registeredOrUnknown(&out, values)
 		}
-		done, _, err := sc.with(r.resultLocals(sc, &out, values)).holds(ctx, s.Compiled.Until)
+		done, unknown, err := sc.with(r.resultLocals(sc, &out, values)).holds(ctx, s.Compiled.Until)
 		switch {
-		case err != nil:
-			out = failure(s, out, err)
+		case r.predicts(sc):
+			out = r.looked(sc, out, done && !unknown, err)
 			return out, registeredOrUnknown(&out, values)
-		case done:
+		case err != nil && out.Error == nil: // an attempt that failed may have given nothing to ask for
+			out = failure(sc, out, err)
+			return out, registeredOrUnknown(&out, values)
+		case done && err == nil:
 			return out, registeredOrUnknown(&out, values)
 		case attempt > s.Retries:
 			if out.Error == nil {
-				out = failure(s, out, &step.Failure{Message: fmt.Sprintf("until does not hold after %d attempts", attempt)})
+				out = failure(sc, out, &step.Failure{Message: fmt.Sprintf("until does not hold after %d attempts", attempt)})
 			}
 			return out, registeredOrUnknown(&out, values)
 		}
 		r.sink.Emit(event.NewProgress(out.At, virt.Progress{What: "until does not hold yet", Done: int64(attempt), Total: int64(s.Retries + 1)}))
 		if err := sleep(ctx, s.Delay); err != nil {
-			out = failure(s, out, err)
+			out = failure(sc, out, err)
 			return out, registeredOrUnknown(&out, values)
 		}
+	}
+}
+
+// looked ends an until that a plan looks at once. What would run has no result
+// that until could ask for.
+func (r *runner) looked(sc *scope, out event.Result, done bool, err error) event.Result {
+	switch {
+	case out.Error != nil || out.WouldRun || done:
+		return out
+	case err != nil:
+		return failure(sc, out, err)
+	default:
+		r.uncertain(sc, nil, nil)
+		out.Status, out.Reason = event.Undecided, "it is tried until its until holds"
+		return out
 	}
 }
 
@@ -92,28 +111,43 @@ func (r *runner) resultLocals(sc *scope, res *event.Result, values map[string]an
 	return locals
 }
 
-// attempt evaluates the arguments, lets the step ensure, proves that it took, and
-// judges the end.
+// attempt runs the step once. One that a plan is not sure to come to cannot fail
+// it.
 func (r *runner) attempt(ctx context.Context, sc *scope, res event.Result) (event.Result, map[string]any) {
+	out, values := r.try(ctx, sc, res)
+	if out.Maybe && (out.Status == event.Failed || out.Status == event.Ignored) {
+		r.uncertain(sc, nil, nil)
+		out.Status, out.Reason, out.Error = event.Undecided, whenUnknown+"; if it holds: "+out.Error.Summary, nil
+	}
+	return out, values
+}
+
+// whenUnknown is why a step whose condition a plan cannot know is undecided.
+const whenUnknown = "when is known only afterwards"
+
+// try evaluates the arguments, lets the step ensure, proves that it took, and
+// judges the end.
+func (r *runner) try(ctx context.Context, sc *scope, res event.Result) (event.Result, map[string]any) {
 	s := sc.step
 	call, reason, err := r.arguments(ctx, sc)
 	if err != nil {
-		return failure(s, res, err), nil
+		return failure(sc, res, err), nil
 	}
 	if reason != "" {
+		r.uncertain(sc, call.node, nil)
 		res.Status, res.Reason = event.Undecided, reason
 		return res, nil
 	}
 	if s.Spec.Vars {
 		return r.setVars(ctx, sc, call, res)
 	}
-	rec := &recorder{sink: r.sink, at: res.At, predicted: res.Predicted, maybe: res.Maybe, hide: s.NoLog || sc.play.NoLog}
+	rec := &recorder{sink: r.sink, at: res.At, predicted: res.Predicted, maybe: res.Maybe, hide: sc.hidden(), wrote: sc.target.noteWriter}
 	env, err := r.env(ctx, sc, rec)
 	if err != nil {
-		return failure(s, res, err), nil
+		return failure(sc, res, err), nil
 	}
 	result, err := r.ensure(ctx, sc, call, env, rec)
-	return r.judge(ctx, sc, res, rec, result, err)
+	return r.judge(ctx, sc, call, res, rec, result, err)
 }
 
 // call is a step with its arguments for one item.
@@ -188,17 +222,29 @@ func (r *runner) conditions(ctx context.Context, sc *scope, key string) (n *sour
 
 // setVars gives the target its variables.
 func (r *runner) setVars(ctx context.Context, sc *scope, c call, res event.Result) (event.Result, map[string]any) {
-	v, err := r.reveal(ctx, c.node)
-	if err != nil {
-		return failure(sc.step, res, err), nil
-	}
-	for name, value := range v.(map[string]any) {
-		if res.Maybe {
-			value = expr.Unknown{}
+	values := map[string]any{}
+	for _, e := range c.node.Entries { // each by itself: a variable may be called secret
+		v, err := r.reveal(ctx, e.Value)
+		if err != nil {
+			return failure(sc, res, err), nil
 		}
-		sc.target.put(name, value)
+		if res.Maybe {
+			v = expr.Unknown{}
+		}
+		values[e.Key.Str] = v
+	}
+	for name, v := range values {
+		sc.target.put(name, v)
 	}
 	res.Status = event.OK
+	if res.Maybe {
+		res.Status, res.Reason = event.Undecided, whenUnknown
+		return res, nil
+	}
+	res, err := r.decide(ctx, sc, res, nil)
+	if err != nil {
+		return failure(sc, res, err), nil
+	}
 	return res, nil
 }
 
@@ -207,7 +253,7 @@ func (r *runner) setVars(ctx context.Context, sc *scope, c call, res event.Resul
 func (r *runner) ensure(ctx context.Context, sc *scope, c call, env *step.Env, rec *recorder) (result step.Result, err error) {
 	for range 3 {
 		result, err = guarded(ctx, c.step, env)
-		if !errors.Is(err, virt.ErrDiverged) {
+		if !errors.Is(err, virt.ErrDiverged) || rec.Platform == nil {
 			break
 		}
 		rec.Platform.Forget()
@@ -217,7 +263,7 @@ func (r *runner) ensure(ctx context.Context, sc *scope, c call, env *step.Env, r
 	if err != nil || len(converge) == 0 || rec.predicted || !sc.step.Verify || rec.Platform == nil {
 		return result, err
 	}
-	return result, r.verify(ctx, sc, c, touched(converge))
+	return result, r.verify(ctx, sc, c, rec.at, touched(converge))
 }
 
 // again gives the same call with fresh arguments, for a step may have changed its
@@ -241,12 +287,12 @@ func guarded(ctx context.Context, s step.Step, env *step.Env) (result step.Resul
 
 // judge turns the end of Ensure into a result, as changed_when and failed_when
 // see it.
-func (r *runner) judge(ctx context.Context, sc *scope, res event.Result, rec *recorder, result step.Result, err error) (event.Result, map[string]any) {
+func (r *runner) judge(ctx context.Context, sc *scope, c call, res event.Result, rec *recorder, result step.Result, err error) (event.Result, map[string]any) {
 	s := sc.step
 	converge, actions := rec.made()
 	res.PendingFields, res.Pending, res.Object = rec.pending, len(rec.pending) > 0, rec.object
-	if result.SkipReason != "" {
-		res.Reason = result.SkipReason
+	if !rec.hide {
+		res.Reason, res.Message = result.SkipReason, result.Message
 	}
 	changed := len(converge)+len(actions) > 0
 	res.WouldRun = res.Predicted && len(converge) == 0 && len(actions) > 0
@@ -257,14 +303,18 @@ func (r *runner) judge(ctx context.Context, sc *scope, res event.Result, rec *re
 	var bad *step.Failure
 	switch {
 	case errors.Is(err, virt.ErrUndecided) && res.Predicted:
-		r.uncertain(sc, converge)
+		r.uncertain(sc, c.node, converge)
 		res.Status, res.Reason = event.Undecided, reasonOf(err)
 		return res, nil
 	case err != nil && !(errors.As(err, &bad) && s.Compiled.FailedWhen != nil):
 		if ctx.Err() != nil && !errors.Is(err, virt.ErrOutcomeUnknown) {
 			err = interrupted(ctx, err)
 		}
-		return failure(s, res, err), values
+		res = failure(sc, res, err)
+		if bad != nil && len(actions) == 0 && !rec.hide {
+			res.Error.Found = bad.Detail // what a command said stands at its change
+		}
+		return res, values
 	}
 	res.Status = event.OK
 	if changed {
@@ -272,11 +322,11 @@ func (r *runner) judge(ctx context.Context, sc *scope, res event.Result, rec *re
 	}
 	res, err = r.decide(ctx, sc, res, values)
 	if err != nil {
-		return failure(s, res, err), values
+		return failure(sc, res, err), values
 	}
 	if res.Maybe {
-		r.uncertain(sc, converge)
-		res.Status, res.Reason = event.Undecided, "when is known only afterwards"
+		r.uncertain(sc, c.node, converge)
+		res.Status, res.Reason = event.Undecided, whenUnknown
 	}
 	if r.opts.Verbosity > 1 && !rec.hide {
 		res.Output = result.Output
@@ -313,11 +363,37 @@ func (r *runner) decide(ctx context.Context, sc *scope, res event.Result, values
 	return res, nil
 }
 
-// uncertain marks what an undecided step may touch.
-func (r *runner) uncertain(sc *scope, list []applied) {
-	if sc.target.overlay != nil {
-		sc.target.overlay.MarkMaybe(touched(list)...)
+// uncertain marks what an undecided step may touch: what it changed so far, and
+// the object that its arguments name. args are nil where they were not evaluated.
+func (r *runner) uncertain(sc *scope, args *source.Node, list []applied) {
+	if sc.target.overlay == nil {
+		if !r.opts.Check || sc.step.Spec.Touches == "" {
+			return
+		}
+		if _, err := sc.target.connect(context.Background(), r); err != nil {
+			return // the next step that needs the target says so
+		}
 	}
+	refs := touched(list)
+	if kind := sc.step.Spec.Touches; kind != "" {
+		refs = append(refs, virt.Ref{Kind: kind, Name: objectName(sc.step, args)})
+	}
+	sc.target.overlay.MarkMaybe(refs...)
+}
+
+// objectName gives the name of the object that a step is about; "" where only the
+// run will show it, so that it may be any.
+func objectName(s *playbook.Step, args *source.Node) string {
+	if args == nil {
+		args = s.Args
+	}
+	for _, key := range []string{"vm", "name"} {
+		if n := args.Get(key); n != nil && !playbook.IsDynamic(n) {
+			text, _ := step.Text(n)
+			return text
+		}
+	}
+	return ""
 }
 
 func reasonOf(err error) string {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/nactl/nactl/engine/diag"
@@ -12,13 +13,22 @@ import (
 	"github.com/nactl/nactl/engine/expr"
 	"github.com/nactl/nactl/engine/playbook"
 	"github.com/nactl/nactl/engine/source"
+	"github.com/nactl/nactl/modules/step"
 	"github.com/nactl/nactl/virt"
 )
 
 // onTarget runs a step on one target: once, or for each item of its loop.
 func (r *runner) onTarget(ctx context.Context, p *play, s *playbook.Step, t *target) {
+	if stopped(ctx) {
+		return
+	}
 	sc := r.scope(p, t, s)
 	at := event.At{Step: s.ID, Target: t.Name}
+	if ctx.Err() != nil {
+		res := failure(sc, event.Result{At: at}, context.Cause(ctx))
+		r.ended(t, s, res, registered(&res, nil))
+		return
+	}
 	if s.Loop == nil {
 		res, value := r.item(ctx, sc, at)
 		r.ended(t, s, res, value)
@@ -28,9 +38,10 @@ func (r *runner) onTarget(ctx context.Context, p *play, s *playbook.Step, t *tar
 	items, reason, err := r.items(ctx, sc)
 	switch {
 	case err != nil:
-		res := event.Result{At: at, Elapsed: event.Seconds(time.Since(start))}
-		r.ended(t, s, failure(s, res, err), registered(&res, nil))
+		res := failure(sc, event.Result{At: at, Elapsed: event.Seconds(time.Since(start))}, err)
+		r.ended(t, s, res, registered(&res, nil))
 	case reason != "":
+		r.uncertain(sc, nil, nil)
 		res := event.Result{At: at, Status: event.Undecided, Reason: reason, Predicted: true}
 		r.ended(t, s, res, expr.Unknown{})
 	default:
@@ -67,8 +78,8 @@ func (r *runner) loop(ctx context.Context, sc *scope, at event.At, items []*sour
 		where := at
 		where.Item = &event.Item{Index: i, Total: len(items), Label: label(ctx, mine, items[i])}
 		if ctx.Err() != nil {
-			results[i] = failure(s, event.Result{At: where}, context.Cause(ctx))
-			return
+			results[i] = failure(sc, event.Result{At: where}, context.Cause(ctx))
+			return // nothing new is started; the sum says why
 		}
 		results[i], values[i] = r.item(ctx, mine, where)
 		if m, ok := values[i].(map[string]any); ok {
@@ -79,14 +90,15 @@ func (r *runner) loop(ctx context.Context, sc *scope, at event.At, items []*sour
 	})
 	sum := summary(at, results)
 	sum.Elapsed = event.Seconds(time.Since(start))
-	value := registered(&sum, nil)
 	for i, v := range values {
 		if v == nil {
 			values[i] = registered(&results[i], nil)
 		}
 	}
-	value["results"] = values
-	r.ended(t, s, sum, value)
+	r.ended(t, s, sum, registeredLoop(&sum, results, values))
+	if sum.Status == event.Ignored && slices.ContainsFunc(results, func(x event.Result) bool { return x.Status == event.Changed }) {
+		t.noteChanged()
+	}
 }
 
 // label gives a loop item in short.
@@ -96,13 +108,16 @@ func label(ctx context.Context, sc *scope, item *source.Node) string {
 			item = n
 		}
 	}
-	if item.ContainsSecret() {
+	if item.ContainsSecret() || sc.hidden() {
 		return event.Masked
 	}
 	for _, key := range []string{"name", "vm", "id"} {
-		if v := item.Get(key); v != nil {
-			return fmt.Sprint(v.Any())
+		if text, ok := step.Text(item.Get(key)); ok {
+			return text
 		}
+	}
+	if item.ContainsUnknown() {
+		return virt.UnknownValue.String()
 	}
 	switch item.Kind {
 	case source.Map, source.List:
@@ -125,7 +140,7 @@ func shorten(s string, n int) string {
 
 // summary makes one result of a loop's items: the worst of them counts.
 func summary(at event.At, results []event.Result) event.Result {
-	rank := []event.Status{event.Unreachable, event.Failed, event.Undecided, event.Changed, event.Ignored, event.OK, event.Skipped}
+	rank := []event.Status{event.Unreachable, event.Failed, event.Ignored, event.Undecided, event.Changed, event.OK, event.Skipped}
 	sum := event.Result{At: at, Items: len(results), Status: event.Skipped, Reason: "the loop is empty"}
 	best := len(rank)
 	for _, res := range results {
@@ -160,11 +175,16 @@ func (r *runner) ended(t *target, s *playbook.Step, res event.Result, value any)
 }
 
 // failure fills in a result that did not end well.
-func failure(s *playbook.Step, res event.Result, err error) event.Result {
+func failure(sc *scope, res event.Result, err error) event.Result {
+	s := sc.step
 	res.Error = event.NewFailure(err)
+	lost := errors.Is(err, virt.ErrUnreachable) || errors.Is(err, virt.ErrAuth)
+	if sc.hidden() && !lost {
+		res.Error = &event.Failure{Kind: res.Error.Kind, Object: res.Error.Object, Summary: "failed; no_log hides how"}
+	}
 	res.Error.At = where(s, err)
 	switch {
-	case errors.Is(err, virt.ErrUnreachable), errors.Is(err, virt.ErrAuth):
+	case lost:
 		res.Status = event.Unreachable
 	case s.IgnoreErrors:
 		res.Status = event.Ignored

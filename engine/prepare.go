@@ -162,21 +162,28 @@ func (p *play) inventoryVars(w playbook.World) diag.List {
 }
 
 // selected tells whether the tags leave a step. As in Ansible, a step tagged
-// always runs unless it is skipped by that name, one tagged never only when asked
-// for.
+// always runs unless one of its tags is skipped by name, one tagged never only when
+// asked for; all, tagged and untagged stand for what they say.
 func selected(s *playbook.Step, p *playbook.Play, o Options) bool {
 	tags := append(slices.Clone(p.Tags), s.Tags...)
-	has := func(any []string) bool {
-		return slices.ContainsFunc(any, func(t string) bool { return t == "all" || slices.Contains(tags, t) })
+	always := slices.Contains(tags, "always")
+	fits := func(list []string) bool {
+		return slices.ContainsFunc(list, func(t string) bool {
+			return slices.Contains(tags, t) || t == "all" || t == "tagged" && len(tags) > 0 || t == "untagged" && len(tags) == 0
+		})
 	}
-	if has(slices.DeleteFunc(slices.Clone(o.SkipTags), func(t string) bool { return t == "all" })) {
+	skip := o.SkipTags
+	if always {
+		skip = slices.DeleteFunc(slices.Clone(skip), func(t string) bool { return t == "all" })
+	}
+	if fits(skip) {
 		return false
 	}
 	named := slices.ContainsFunc(o.Tags, func(t string) bool { return slices.Contains(tags, t) })
 	if slices.Contains(tags, "never") && !named {
 		return false
 	}
-	return len(o.Tags) == 0 || slices.Contains(tags, "always") || has(o.Tags)
+	return len(o.Tags) == 0 || always || fits(o.Tags)
 }
 
 // Targets gives the targets of all plays.

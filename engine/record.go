@@ -25,6 +25,7 @@ type recorder struct {
 	predicted bool
 	maybe     bool
 	hide      bool // no_log
+	wrote     func(at event.At, a applied)
 
 	mu      sync.Mutex
 	n       int
@@ -80,12 +81,23 @@ func (r *recorder) apply(ctx context.Context, a virt.Applier, c virt.Change) (vi
 	e := event.NewOutcome(intent, out, err, time.Since(start))
 	e.Predicted, e.Maybe = r.predicted, r.maybe
 	if r.hide {
-		e.Fields, e.Result, e.Summary = nil, nil, ""
+		e.Fields, e.Result, e.Summary, e.Warnings = nil, nil, "", nil
+		if e.Error != nil {
+			e.Error = &event.Failure{Kind: e.Error.Kind, Object: e.Error.Object, Summary: "failed; no_log hides how"}
+		}
 	}
 	r.sink.Emit(e)
 	if err == nil && out.Changed {
+		a := applied{kind: intent.Kind, ref: ref, nature: c.Nature(), out: out}
+		if r.wrote != nil && !r.predicted {
+			r.wrote(r.at, a)
+		}
 		r.mu.Lock()
-		r.applied = append(r.applied, applied{kind: intent.Kind, ref: ref, nature: c.Nature(), out: out})
+		r.applied = append(r.applied, a)
+		switch c.(type) {
+		case virt.Shutdown, virt.PowerOff:
+			r.pending = nil // the next start takes the stored values
+		}
 		r.mu.Unlock()
 	}
 	return out, err

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"reflect"
+	"slices"
 
 	"github.com/nactl/nactl/engine/event"
 	"github.com/nactl/nactl/engine/expr"
@@ -30,13 +32,36 @@ func registered(res *event.Result, output map[string]any) map[string]any {
 	return out
 }
 
+// registeredLoop gives the same of a loop: it changed something when one of its
+// items did, and failed when one did. Where an item is decided at run time, so is
+// what hangs on all of them.
+func registeredLoop(sum *event.Result, results []event.Result, values []any) map[string]any {
+	out := registered(sum, nil)
+	has := func(statuses ...event.Status) bool {
+		return slices.ContainsFunc(results, func(r event.Result) bool { return slices.Contains(statuses, r.Status) })
+	}
+	out["changed"] = has(event.Changed)
+	out["failed"] = has(event.Failed, event.Unreachable, event.Ignored)
+	if has(event.Undecided) {
+		for _, key := range []string{"changed", "failed"} {
+			if out[key] == false {
+				out[key] = expr.Unknown{}
+			}
+		}
+		out["skipped"], out["msg"] = expr.Unknown{}, expr.Unknown{}
+	}
+	out["results"] = values
+	return out
+}
+
 // outputValues turns a step's output into values for expressions, by its JSON
 // form. What a change will give only when it is made is unknown.
 func outputValues(spec *step.Spec, output any, predicted bool) (map[string]any, error) {
 	values := map[string]any{}
+	fields := spec.OutputFields()
 	if output == nil {
 		if predicted {
-			for name := range spec.OutputFields() {
+			for name := range fields {
 				values[name] = expr.Unknown{}
 			}
 		}
@@ -53,6 +78,10 @@ func outputValues(spec *step.Spec, output any, predicted bool) (map[string]any, 
 	}
 	for k, v := range values {
 		values[k] = value(v)
+		// A list without elements is a list, whatever JSON makes of a nil slice.
+		if t := fields[k]; v == nil && t != nil && t.Kind() == reflect.Slice {
+			values[k] = []any{}
+		}
 	}
 	return values, nil
 }

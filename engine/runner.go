@@ -8,6 +8,7 @@ import (
 
 	"github.com/nactl/nactl/engine/event"
 	"github.com/nactl/nactl/engine/playbook"
+	"github.com/nactl/nactl/modules/step"
 )
 
 // ErrInterrupted and ErrTerminated are the causes of a cancelled context that end
@@ -25,10 +26,12 @@ type runner struct {
 	targets map[string]*target
 	start   time.Time
 
+	index   int // of the step, over the whole run
+	steps   int
+	secrets secrets
+
 	mu     sync.Mutex
 	totals event.PlanTotals
-	index  int // of the step, over the whole run
-	steps  int
 }
 
 // Run plays what was prepared and gives the exit code. Everything else is told as
@@ -110,11 +113,17 @@ func (r *runner) play(ctx context.Context, p *play, index, total int) {
 	for _, s := range p.steps {
 		r.index++
 		alive := r.alive(p)
-		if ctx.Err() != nil || len(alive) == 0 {
+		if stopped(ctx) || len(alive) == 0 {
 			continue
 		}
 		r.step(ctx, p, s, alive)
 	}
+}
+
+// stopped tells whether nothing new is to be started. A play that ran out of time
+// is not stopped: its next step says so on every target, and fails there.
+func stopped(ctx context.Context) bool {
+	return ctx.Err() != nil && !errors.Is(context.Cause(ctx), errPlayTimeout)
 }
 
 var errPlayTimeout = errors.New("the play's timeout is over")
@@ -159,7 +168,8 @@ func (r *runner) title(ctx context.Context, p *play, s *playbook.Step, t *target
 	if err != nil || n.ContainsUnknown() {
 		return s.Name
 	}
-	return n.Str
+	text, _ := step.Text(n)
+	return text
 }
 
 // each calls fn for 0 to n-1, at most limit at a time, and waits for all.
@@ -174,16 +184,6 @@ func each(limit, n int, fn func(int)) {
 		})
 	}
 	wg.Wait()
-}
-
-// hide makes a secret known to the writer of events.
-func (r *runner) hide(secret string) {
-	if r.opts.Mask == nil {
-		return
-	}
-	if err := r.opts.Mask.Add(secret); err != nil {
-		r.sink.Emit(event.Warning{Text: err.Error()})
-	}
 }
 
 func (r *runner) tally(res event.Result) {

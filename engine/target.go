@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"sync"
@@ -20,14 +21,21 @@ type target struct {
 	overlay  *dryrun.Platform
 	openErr  error
 
-	mu    sync.Mutex
-	vars  map[string]any // set and registered
-	lost  bool           // failed or unreachable: no further steps
-	recap event.TargetRecap
+	mu      sync.Mutex
+	vars    map[string]any // set and registered
+	lost    bool           // failed or unreachable: no further steps
+	recap   event.TargetRecap
+	writers map[field]event.At // which step set a field last
+}
+
+// field is one field of one object.
+type field struct {
+	ref  virt.Ref
+	path string
 }
 
 func newTarget(t Target) *target {
-	return &target{Target: t, vars: map[string]any{}, recap: event.TargetRecap{Target: t.Name}}
+	return &target{Target: t, vars: map[string]any{}, writers: map[field]event.At{}, recap: event.TargetRecap{Target: t.Name}}
 }
 
 func (t *target) get(name string) (any, bool) {
@@ -101,6 +109,50 @@ func (t *target) count(r event.Result) {
 	if r.Status == event.Failed || r.Status == event.Unreachable {
 		t.lost = true
 	}
+}
+
+// noteChanged counts a change of a step whose result says something else.
+func (t *target) noteChanged() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.recap.Changed++
+}
+
+// noteWriter keeps which step set which fields.
+func (t *target) noteWriter(at event.At, a applied) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, f := range a.out.Fields {
+		t.writers[field{a.ref.Key(), f.Path}] = at
+	}
+}
+
+// otherWriters says who may have undone what a step did: the steps that set the
+// same fields after it, or else somebody whom this run does not know.
+func (t *target) otherWriters(at event.At, left []applied) string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, a := range left {
+		for _, f := range a.out.Fields {
+			w, ok := t.writers[field{a.ref.Key(), f.Path}]
+			if ok && !sameTurn(w, at) {
+				return fmt.Sprintf("%s set %s of %s meanwhile: let only one of them do so", turn(w), f.Path, a.ref)
+			}
+		}
+	}
+	return "another program may be setting the same to another value"
+}
+
+// sameTurn tells whether both are the same step, and the same item of its loop.
+func sameTurn(a, b event.At) bool { return a.Step == b.Step && turn(a) == turn(b) }
+
+// turn names a step, and the item of its loop.
+func turn(at event.At) string {
+	s := "step " + at.Step
+	if at.Item != nil {
+		s += fmt.Sprintf(", item %d (%s),", at.Item.Index+1, at.Item.Label)
+	}
+	return s
 }
 
 // calls gives how many calls the target's platform has sent.

@@ -22,10 +22,11 @@ type scope struct {
 	locals map[string]any // item, loop, the step's own result
 	memo   map[string]any
 	busy   map[string]bool
+	peers  map[string]*scope // of targets.NAME, shared among them
 }
 
 func (r *runner) scope(p *play, t *target, s *playbook.Step) *scope {
-	return &scope{run: r, play: p, target: t, step: s, locals: map[string]any{}, memo: map[string]any{}, busy: map[string]bool{}}
+	return &scope{run: r, play: p, target: t, step: s, locals: map[string]any{}, memo: map[string]any{}, busy: map[string]bool{}, peers: map[string]*scope{}}
 }
 
 // with gives a scope that knows further names, for one item of a loop.
@@ -43,11 +44,11 @@ func (s *scope) values(ctx context.Context, chains []expr.Chain) (expr.Values, e
 		root := c.Root()
 		switch root {
 		case "vars":
-			if err := s.add(ctx, out, "vars", s.member(c), func(name string) (any, bool, error) { return s.lookup(ctx, name) }, s.names); err != nil {
+			if err := s.read(ctx, within(out, "vars"), member(c, 1)); err != nil {
 				return nil, err
 			}
 		case "targets":
-			if err := s.add(ctx, out, "targets", s.member(c), func(name string) (any, bool, error) { return s.run.others(ctx, s.play, name) }, s.run.targetNames); err != nil {
+			if err := s.readPeers(ctx, within(out, "targets"), member(c, 1), member(c, 2)); err != nil {
 				return nil, err
 			}
 		default:
@@ -63,35 +64,81 @@ func (s *scope) values(ctx context.Context, chains []expr.Chain) (expr.Values, e
 	return out, nil
 }
 
-// member gives the name that a chain reads of a map, or "" when it reads all.
-func (s *scope) member(c expr.Chain) string {
-	if len(c.Path) > 1 {
-		return c.Path[1]
+// hidden tells whether no_log keeps what the step says from being told.
+func (s *scope) hidden() bool { return s.step.NoLog || s.play.NoLog }
+
+// within gives the map of that name in m, which it makes where there is none.
+func within(m map[string]any, name string) map[string]any {
+	inner, _ := m[name].(map[string]any)
+	if inner == nil {
+		inner = map[string]any{}
+		m[name] = inner
+	}
+	return inner
+}
+
+// member gives the i-th name of a chain, or "" when it reads all members.
+func member(c expr.Chain, i int) string {
+	if len(c.Path) > i {
+		return c.Path[i]
 	}
 	return ""
 }
 
-// add puts one member of a map into the values, or all of them.
-func (s *scope) add(_ context.Context, out expr.Values, root, member string, get func(string) (any, bool, error), all func() []string) error {
-	names := []string{member}
-	if member == "" {
-		names = all()
-	}
-	m, _ := out[root].(map[string]any)
-	if m == nil {
-		m = map[string]any{}
-	}
-	for _, name := range names {
-		v, ok, err := get(name)
-		if err != nil {
-			return err
-		}
+// read puts a variable into out, or all of them. Of all, those are left out that
+// cannot be had now: they may be what is just being evaluated, or wait for a step.
+func (s *scope) read(ctx context.Context, out map[string]any, name string) error {
+	if name != "" {
+		v, ok, err := s.lookup(ctx, name)
 		if ok {
-			m[name] = v
+			out[name] = v
+		}
+		return err
+	}
+	for _, name := range s.names() {
+		if v, ok, err := s.lookup(ctx, name); ok && err == nil {
+			out[name] = v
 		}
 	}
-	out[root] = m
 	return nil
+}
+
+// readPeers puts variables of a target into out, or of all targets.
+func (s *scope) readPeers(ctx context.Context, out map[string]any, target, name string) error {
+	if target == "" {
+		for _, t := range s.run.world.All {
+			if err := s.readPeers(ctx, out, t.Name, ""); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	peer := s.peer(target)
+	if peer == nil {
+		return nil
+	}
+	return peer.read(ctx, within(out, target), name)
+}
+
+// peer gives the scope that answers for the variables of a target; nil when there
+// is no such target. Peers share their scopes, so variables that read each other
+// across targets are seen to need themselves.
+func (s *scope) peer(name string) *scope {
+	if p := s.peers[name]; p != nil {
+		return p
+	}
+	t := s.run.targets[name]
+	if t == nil {
+		i := slices.IndexFunc(s.run.world.All, func(t Target) bool { return t.Name == name })
+		if i < 0 {
+			return nil
+		}
+		t = newTarget(s.run.world.All[i])
+	}
+	p := s.run.scope(s.play, t, nil)
+	p.peers = s.peers
+	s.peers[name] = p
+	return p
 }
 
 // lookup gives a variable by the order of precedence: the highest that has it
@@ -171,11 +218,10 @@ func (r *runner) reveal(ctx context.Context, n *source.Node) (any, error) {
 	case n == nil:
 		return nil, nil
 	case n.Kind == source.Map && len(n.Entries) == 1 && n.Entries[0].Key.Str == "secret":
-		text, err := r.world.Secret(ctx, n)
+		text, err := r.secret(ctx, n)
 		if err != nil {
 			return nil, err
 		}
-		r.hide(text)
 		return expr.NewSecret(text), nil
 	case n.Kind == source.Map:
 		out := make(map[string]any, len(n.Entries))
@@ -249,38 +295,6 @@ func (s *scope) names() []string {
 		all[name] = true
 	}
 	return slices.Sorted(maps.Keys(all))
-}
-
-// others gives all variables of another target, for targets.NAME.
-func (r *runner) others(ctx context.Context, p *play, name string) (any, bool, error) {
-	t := r.targets[name]
-	if t == nil {
-		i := slices.IndexFunc(r.world.All, func(t Target) bool { return t.Name == name })
-		if i < 0 {
-			return nil, false, nil
-		}
-		t = newTarget(r.world.All[i])
-	}
-	s := r.scope(p, t, nil)
-	out := map[string]any{}
-	for _, v := range s.names() {
-		value, ok, err := s.lookup(ctx, v)
-		if err != nil {
-			return nil, false, err
-		}
-		if ok {
-			out[v] = value
-		}
-	}
-	return out, true, nil
-}
-
-func (r *runner) targetNames() []string {
-	var names []string
-	for _, t := range r.world.All {
-		names = append(names, t.Name)
-	}
-	return names
 }
 
 // eval evaluates a template with what it reads.

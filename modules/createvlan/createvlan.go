@@ -24,6 +24,7 @@ var Spec = &step.Spec{
 	Summary: "Makes a network with a VLAN id on every host of the target",
 	Doc:     "On libvirt nodes it is a network on an Open vSwitch bridge, whose ports get the VLAN's tag.",
 	New:     func() step.Step { return &Args{} },
+	Touches: virt.KindNetwork,
 	Example: `- name: VLAN for the web tier
   create_vlan: {id: 2921, name: 2921-web, bridge: ovsbr0}
 `,

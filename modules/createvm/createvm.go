@@ -30,8 +30,9 @@ var Spec = &step.Spec{
 	Summary: "Makes a VM from an image, with its disks, network interfaces and first-boot settings, and keeps it as described",
 	Doc: "On a VM that is there, only what is written is compared; arguments about the making (image, users, ssh_keys, run, …) are never changed later.\n" +
 		"A VM whose making was interrupted is completed by running the step again.",
-	New:    func() step.Step { return &Args{} },
-	Output: Output{},
+	New:     func() step.Step { return &Args{} },
+	Touches: virt.KindVM,
+	Output:  Output{},
 	Example: `- name: Web server
   create_vm:
     name: web-1

@@ -21,6 +21,7 @@ var Spec = &step.Spec{
 	Summary: "Removes a network from every host of the target",
 	Doc:     "A network that a VM uses is not removed.",
 	New:     func() step.Step { return &Args{} },
+	Touches: virt.KindNetwork,
 	Bare:    "name",
 	Example: `- name: No longer needed
   delete_vlan: {name: 2921-web}

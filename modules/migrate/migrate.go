@@ -30,8 +30,9 @@ var Spec = &step.Spec{
 	Summary: "Moves a VM to another host of its cluster, running or stopped",
 	Doc: "A VM that is already there is left alone. Everything that could prevent the move is looked for before anything moves, and reported together.\n" +
 		"Interrupting a running move leaves the VM where it was.",
-	New:    func() step.Step { return &Args{} },
-	Output: Output{},
+	New:     func() step.Step { return &Args{} },
+	Touches: virt.KindVM,
+	Output:  Output{},
 	Example: `- name: Make room on n1
   migrate: {vm: web-1, away_from: n1}
 `,

@@ -29,7 +29,8 @@ var Spec = &step.Spec{
 	Summary: "Sets the number of a VM's CPUs, in its stored configuration and at once where that is possible",
 	Doc: "A running VM gets more CPUs at once up to the maximum that it was started with. What has to wait for a restart is stored and reported as pending.\n" +
 		"Arguments that are left out stay as they are.",
-	New: func() step.Step { return &Args{} },
+	New:     func() step.Step { return &Args{} },
+	Touches: virt.KindVM,
 	Example: `- name: More CPU
   set_cpu: {vm: web-1, count: 3}
 `,

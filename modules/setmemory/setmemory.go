@@ -23,7 +23,8 @@ var Spec = &step.Spec{
 	Summary: "Sets a VM's memory, in its stored configuration and at once where that is possible",
 	Doc: "Sizes are written with their unit. What has to wait for a restart is stored and reported as pending.\n" +
 		"Arguments that are left out stay as they are.",
-	New: func() step.Step { return &Args{} },
+	New:     func() step.Step { return &Args{} },
+	Touches: virt.KindVM,
 	Example: `- name: Half a gigabyte
   set_memory: {vm: web-1, size: 512MiB}
 `,

@@ -13,6 +13,8 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+
+	"github.com/nactl/nactl/virt"
 )
 
 // Step ensures one thing. The implementing type is a pointer to the struct of the
@@ -73,6 +75,10 @@ type Spec struct {
 	// Controller says that the step needs no target: it is run for each one all the
 	// same, but opens no connection.
 	Controller bool
+	// Touches is the kind of object that the step may change, the one that its
+	// argument vm or name names; empty when it changes nothing on the target. Where a
+	// plan cannot know what the step will do, it cannot know what becomes of that.
+	Touches virt.Kind
 	// Vars says that the arguments are variables with names of the author's choice,
 	// which the runner sets: set_vars.
 	Vars bool

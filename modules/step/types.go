@@ -74,6 +74,9 @@ func (a *Argv) Decode(n *source.Node) error {
 
 // Text gives a scalar as it was written; ok is false for other values.
 func Text(n *source.Node) (text string, ok bool) {
+	if n == nil {
+		return "", false
+	}
 	switch n.Kind {
 	case source.String:
 		return n.Str, true
