@@ -16,7 +16,7 @@ import (
 // checks the result against its schema (virDomainDefineXMLFlags).
 func (n *Node) redefine(ctx context.Context, op, vm string, change func(xml string) (string, error)) error {
 	return n.withDomain(ctx, op, vm, func(c *lv.Connect, d *lv.Domain) error {
-		xml, err := d.GetXMLDesc(lv.DOMAIN_XML_INACTIVE | lv.DOMAIN_XML_SECURE)
+		xml, err := storedXML(d)
 		if err != nil {
 			return err
 		}
@@ -24,11 +24,7 @@ func (n *Node) redefine(ctx context.Context, op, vm string, change func(xml stri
 		if err != nil {
 			return &virt.Error{Kind: virt.ErrInvalid, Object: virt.VMRef(vm), Summary: "cannot " + op, Err: err}
 		}
-		defined, err := c.DomainDefineXMLFlags(edited, lv.DOMAIN_DEFINE_VALIDATE)
-		if err != nil {
-			return err
-		}
-		return defined.Free()
+		return define(c, edited)
 	})
 }
 
