@@ -134,6 +134,25 @@ func TestCreateVM(t *testing.T) {
 	}
 }
 
+// TestOverlayInAPlan looks twice at a VM that is only planned: its own XML is
+// merged once.
+func TestOverlayInAPlan(t *testing.T) {
+	n := storageNode(t)
+	c := creation(t, n, "web")
+	planned, _, err := n.Predict(nil, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	set := virt.SetVM{On: virt.OnVM(planned.(*virt.VM)), LibvirtXML: virt.Some(c.LibvirtXML)}
+	if _, out, err := n.Predict(planned, set); err != nil || out.Changed {
+		t.Errorf("the same XML: %+v, %v", out, err)
+	}
+	set.LibvirtXML = virt.Some(`<domain><devices><sound model="ac97"/></devices></domain>`)
+	if _, out, err := n.Predict(planned, set); err != nil || !out.Changed {
+		t.Errorf("other XML: %+v, %v", out, err)
+	}
+}
+
 // samePrediction compares what was predicted with what is there, where something
 // was predicted.
 func samePrediction(t *testing.T, want, got *virt.VM) {
