@@ -181,14 +181,23 @@ func (c *compiler) cycles(uses map[string][]expr.Chain) {
 }
 
 func (c *compiler) step(s *Step) {
-	outer := c.scope(nil)
 	own := map[string]expr.Field{}
 	for _, v := range s.Vars {
 		own[v.Name] = expr.Field{Type: TypeOf(v.Value)}
 	}
+	// What the step gives itself no target lacks.
+	lacking := c.lacking
+	defer func() { c.lacking = lacking }()
+	c.lacking = maps.Clone(lacking)
+	shadow := func(names map[string]expr.Field) {
+		maps.DeleteFunc(c.lacking, func(name string, _ []string) bool { _, ok := names[name]; return ok })
+	}
+	shadow(own)
+	outer := c.scope(own)
 	out := &s.Compiled
 	out.Loop = c.template(s.Loop, outer)
-	inner := c.loop(s, out.Loop)
+	inner := c.loop(s, out.Loop, outer)
+	shadow(inner)
 	scope := c.scope(merge(own, inner))
 	for i := range s.Vars {
 		s.Vars[i].Template = c.template(s.Vars[i].Value, c.scope(inner))
@@ -210,7 +219,7 @@ func (c *compiler) step(s *Step) {
 	}
 	for name, f := range s.fields() {
 		c.names[name] = f
-		delete(c.lacking, name)
+		delete(lacking, name)
 	}
 }
 
@@ -229,7 +238,7 @@ func (c *compiler) after(s *Step, inner map[string]expr.Field) {
 }
 
 // loop gives the names that exist only inside a loop.
-func (c *compiler) loop(s *Step, t *expr.Template) map[string]expr.Field {
+func (c *compiler) loop(s *Step, t *expr.Template, outer *expr.Scope) map[string]expr.Field {
 	if s.Loop == nil {
 		return nil
 	}
@@ -237,7 +246,7 @@ func (c *compiler) loop(s *Step, t *expr.Template) map[string]expr.Field {
 	if t.IsStatic() || s.Loop.Kind == source.List {
 		item = TypeOf(s.Loop).Elem
 	} else if chains := t.Names(); len(chains) == 1 && t.IsExpression() && strings.TrimSpace(strings.Trim(s.Loop.Str, "{}")) == chains[0].String() {
-		if f, ok := c.scope(nil).Lookup(chains[0].Path...); ok && f.Type != nil && f.Type.Kind == expr.List {
+		if f, ok := outer.Lookup(chains[0].Path...); ok && f.Type != nil && f.Type.Kind == expr.List {
 			item = f.Type.Elem
 		}
 	}
@@ -286,9 +295,13 @@ func (c *compiler) found(list diag.List, chains []expr.Chain) {
 		return
 	}
 	for _, chain := range chains {
-		if targets := c.lacking[chain.Root()]; len(targets) > 0 && !chain.Guarded {
+		name := chain.Root()
+		if name == "vars" && len(chain.Path) > 1 {
+			name = chain.Path[1]
+		}
+		if targets := c.lacking[name]; len(targets) > 0 && !chain.Guarded {
 			c.list.Errorf(chain.Range, "unknown-name", "unknown name %q on targets %s; give it to them too, or write default(%s, …)",
-				chain.Root(), strings.Join(targets, ", "), chain)
+				name, strings.Join(targets, ", "), chain)
 		}
 	}
 }
