@@ -39,6 +39,9 @@ func OpenCluster(name string, members []*Node) (*Cluster, error) {
 			return nil, &virt.Error{Kind: virt.ErrInvalid, Summary: fmt.Sprintf("cluster %s has the node %s twice", name, n.cfg.Name)}
 		}
 	}
+	for i, n := range c.members {
+		n.meet(slices.Concat(c.members[:i], c.members[i+1:]))
+	}
 	c.locks.init()
 	c.place.init()
 	return c, nil

@@ -58,6 +58,9 @@ func openConn(ctx context.Context, t *tunnel, uri string) (*conn, error) {
 	if t != nil {
 		if err := c.SetKeepAlive(keepAliveInterval, keepAliveCount); err != nil {
 			k.retire(errOver)
+			if ctx.Err() != nil {
+				return nil, context.Cause(ctx)
+			}
 			return nil, err
 		}
 	}

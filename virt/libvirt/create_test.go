@@ -309,6 +309,39 @@ func TestDeleteVM(t *testing.T) {
 	}
 }
 
+// TestSharedVolumesOfAPeer keeps a volume that a VM of another member uses, and
+// changes nothing when that member cannot be asked.
+func TestSharedVolumesOfAPeer(t *testing.T) {
+	n1, n2 := storageNode(t), storageNode(t)
+	n2.cfg.Name = "n2"
+	for _, n := range []*Node{n1, n2} {
+		n.cfg.SharedPools = []string{"default"}
+	}
+	if _, err := OpenCluster("kvm", []*Node{n1, n2}); err != nil {
+		t.Fatal(err)
+	}
+	c := creation(t, n1, "web")
+	mustApply(t, n1, c)
+	// The test driver's nodes share nothing: the same volume is made there, too.
+	mustApply(t, n2, creation(t, n2, "web"))
+	out := mustApply(t, n1, virt.DeleteVM{On: virt.OnVM(observed(t, n1, "web")), Volumes: true})
+	if len(out.Warnings) != 2 || !strings.Contains(out.Warnings[0], "stays: vm web uses it") {
+		t.Errorf("warnings %q", out.Warnings)
+	}
+	if got, want := volumes(t, n1), "debian.qcow2, web-data.qcow2, web-root.qcow2"; got != want {
+		t.Errorf("volumes %s, want %s", got, want)
+	}
+	if err := n1.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := n2.Apply(t.Context(), virt.DeleteVM{On: virt.OnVM(observed(t, n2, "web")), Volumes: true}); !errors.Is(err, virt.ErrUnreachable) {
+		t.Errorf("with a member that is away: %v", err)
+	}
+	if vm := observed(t, n2, "web"); vm == nil {
+		t.Error("it is gone all the same")
+	}
+}
+
 func TestDisksOfAStoppedVM(t *testing.T) {
 	n := storageNode(t)
 	mustApply(t, n, creation(t, n, "web"))

@@ -25,6 +25,13 @@ const undefineFlags = lv.DOMAIN_UNDEFINE_NVRAM | lv.DOMAIN_UNDEFINE_MANAGED_SAVE
 // volumes go when that was asked for and nobody else uses them.
 func (n *Node) deleteVM(ctx context.Context, c virt.DeleteVM, e *edit) error {
 	vm := e.vm()
+	var inUse usedBy
+	if c.Volumes {
+		var err error
+		if inUse, err = n.inUseAnywhere(ctx, vm.Name, vm.Disks); err != nil {
+			return err
+		}
+	}
 	err := n.withDomain(ctx, "power it off", vm.Name, func(_ *lv.Connect, d *lv.Domain) error {
 		err := d.DestroyFlags(lv.DOMAIN_DESTROY_DEFAULT)
 		if isCode(err, lv.ERR_OPERATION_INVALID) {
@@ -35,7 +42,7 @@ func (n *Node) deleteVM(ctx context.Context, c virt.DeleteVM, e *edit) error {
 	if err != nil {
 		return err
 	}
-	if err := n.deleteDisks(ctx, c, vm, e.out); err != nil {
+	if err := n.deleteDisks(ctx, c, vm, inUse, e.out); err != nil {
 		return err
 	}
 	return n.withDomain(ctx, "undefine the VM", vm.Name, func(_ *lv.Connect, d *lv.Domain) error {
@@ -60,8 +67,7 @@ func ignoreGone(err error) error {
 
 // deleteDisks removes the volumes of a VM that is being deleted, and says which
 // of them stay, and why.
-func (n *Node) deleteDisks(ctx context.Context, c virt.DeleteVM, vm *virt.VM, out *virt.Outcome) error {
-	var inUse map[string]string
+func (n *Node) deleteDisks(ctx context.Context, c virt.DeleteVM, vm *virt.VM, inUse usedBy, out *virt.Outcome) error {
 	for _, k := range vm.Disks {
 		if k.Storage == "" || k.Volume == "" {
 			if c.Volumes && k.Device == "disk" && k.Path.Or("") != "" {
@@ -82,11 +88,6 @@ func (n *Node) deleteDisks(ctx context.Context, c virt.DeleteVM, vm *virt.VM, ou
 		case !c.Volumes || k.Device != "disk" || k.ReadOnly:
 			continue
 		default:
-			if inUse == nil {
-				if inUse, err = n.volumesInUse(ctx, vm.Name); err != nil {
-					return err
-				}
-			}
 			if by := inUse[k.Path.Or("")]; by != "" {
 				out.Warnings = append(out.Warnings, fmt.Sprintf("volume %s/%s stays: %s uses it", k.Storage, k.Volume, by))
 				continue

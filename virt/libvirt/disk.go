@@ -126,7 +126,7 @@ func (n *Node) detachDisk(ctx context.Context, c virt.DetachDisk, e *edit) error
 		e.out.Warnings = append(e.out.Warnings, fmt.Sprintf("disk %q is in no storage pool; its file stays: %s", k.Name, k.Path.Or("")))
 		return nil
 	}
-	inUse, err := n.volumesInUse(ctx, "")
+	inUse, err := n.inUseAnywhere(ctx, "", []virt.Disk{*k})
 	if err != nil {
 		return err
 	}
@@ -178,23 +178,18 @@ func (n *Node) checkResizeDisk(ctx context.Context, view virt.Reader, c virt.Res
 	return checkSpace(pool, c.Size-vm.Disk(c.Disk).Size)
 }
 
-// volumesInUse gives who uses each path: a VM other than but, or a volume that
-// lies over it.
-func (n *Node) volumesInUse(ctx context.Context, but string) (map[string]string, error) {
+// volumesInUse gives who on the node uses each path: a VM other than but, or a
+// volume that lies over it.
+func (n *Node) volumesInUse(ctx context.Context, but string) (usedBy, error) {
 	n.Forget()
 	vms, err := n.VMs(ctx)
 	if err != nil {
 		return nil, err
 	}
-	use := map[string]string{}
+	use := usedBy{}
 	for _, vm := range vms {
-		if vm.Name == but {
-			continue
-		}
-		for _, k := range vm.Disks {
-			for _, path := range []string{k.Path.Or(""), k.Backing} {
-				use[path] = cmp.Or(use[path], vm.Ref().String())
-			}
+		if vm.Name != but {
+			use.add(vm, nil)
 		}
 	}
 	pools, err := n.Storages(ctx)
@@ -217,6 +212,63 @@ func (n *Node) volumesInUse(ctx context.Context, but string) (map[string]string,
 	}
 	delete(use, "")
 	return use, nil
+}
+
+// inUseAnywhere is volumesInUse for what is to become of disks of the VM but: when
+// one of them lies in a shared pool, the cluster's other members are asked, too.
+// When one of those does not answer, nobody can tell.
+func (n *Node) inUseAnywhere(ctx context.Context, but string, disks []virt.Disk) (usedBy, error) {
+	use, err := n.volumesInUse(ctx, but)
+	if err != nil || !n.isShared(disks) {
+		return use, err
+	}
+	for _, peer := range n.others() {
+		peer.Forget()
+		vms, err := peer.VMs(ctx)
+		if err != nil {
+			return nil, &virt.Error{Kind: virt.ErrUnreachable, Object: hostRef(peer.cfg.Name), Err: err,
+				Summary: "cannot be asked whether a VM there uses the volumes", Hint: "bring it back, or keep the volumes"}
+		}
+		for _, vm := range vms {
+			use.add(vm, n.cfg.SharedPools)
+		}
+	}
+	delete(use, "")
+	return use, nil
+}
+
+// usedBy tells who uses a path.
+type usedBy map[string]string
+
+// add notes the disks of a VM; with pools, only those that lie in one of them.
+func (u usedBy) add(vm *virt.VM, pools []string) {
+	for _, k := range vm.Disks {
+		if pools != nil && !slices.Contains(pools, k.Storage) {
+			continue
+		}
+		for _, path := range []string{k.Path.Or(""), k.Backing} {
+			u[path] = cmp.Or(u[path], vm.Ref().String())
+		}
+	}
+}
+
+// isShared tells whether one of a VM's disks lies in a pool that other nodes
+// share.
+func (n *Node) isShared(disks []virt.Disk) bool {
+	return slices.ContainsFunc(disks, func(k virt.Disk) bool { return slices.Contains(n.cfg.SharedPools, k.Storage) })
+}
+
+// meet tells a node who the other members of its cluster are.
+func (n *Node) meet(others []*Node) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.peers = others
+}
+
+func (n *Node) others() []*Node {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.peers
 }
 
 // isDiskOf tells whether a path is a disk of the VM of that name.

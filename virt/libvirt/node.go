@@ -24,7 +24,8 @@ type Node struct {
 	dialing   chan struct{} // held by whoever opens the shared connection
 
 	mu      sync.Mutex
-	conn    *conn // shared; nil until first used
+	peers   []*Node // the other members of its cluster
+	conn    *conn   // shared; nil until first used
 	closed  bool
 	down    breaker
 	client  *ssh.Client // nil until first used
