@@ -183,7 +183,11 @@ func (c *compiler) cycles(uses map[string][]expr.Chain) {
 func (c *compiler) step(s *Step) {
 	own := map[string]expr.Field{}
 	for _, v := range s.Vars {
-		own[v.Name] = expr.Field{Type: TypeOf(v.Value)}
+		f := expr.Field{Type: TypeOf(v.Value)}
+		if known, ok := c.names[v.Name]; ok {
+			f.Type = Unify(known.Type, f.Type) // what a step set or the command line says wins
+		}
+		own[v.Name] = f
 	}
 	// What the step gives itself no target lacks.
 	lacking := c.lacking
