@@ -49,13 +49,15 @@ func NewFailure(err error) *Failure {
 	if err == nil {
 		return nil
 	}
-	if all := joined(err); len(all) > 1 {
+	all := joined(err)
+	if len(all) > 1 {
 		f := NewFailure(all[0])
 		for _, e := range all[1:] {
 			f.More = append(f.More, *NewFailure(e))
 		}
 		return f
 	}
+	err = all[0] // a join of one is that one
 	f := &Failure{Summary: err.Error()}
 	for _, k := range kinds {
 		if errors.Is(err, k.err) {

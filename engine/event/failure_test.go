@@ -26,6 +26,8 @@ func TestNewFailure(t *testing.T) {
 		{"wrapped", fmt.Errorf("third try: %w", busy), &Failure{Kind: "busy", Object: &vm, Summary: "third try: vm web-1: is locked: code 409",
 			Wanted: "a free VM", Found: "image_locked", Do: "wait"}},
 		{"cancelled", fmt.Errorf("reading: %w", context.Canceled), &Failure{Kind: "cancelled", Summary: "reading: context canceled"}},
+		{"joined alone", errors.Join(errors.Join(busy)), &Failure{Kind: "busy", Object: &vm, Summary: "is locked",
+			Wanted: "a free VM", Found: "image_locked", Do: "wait", Cause: "code 409"}},
 		{"joined", errors.Join(busy, errors.Join(errors.New("b"), errors.New("c"))), &Failure{Kind: "busy", Object: &vm, Summary: "is locked",
 			Wanted: "a free VM", Found: "image_locked", Do: "wait", Cause: "code 409", More: []Failure{{Summary: "b"}, {Summary: "c"}}}},
 		{"several in one text", fmt.Errorf("%w, and %w", errors.New("a"), errors.New("b")), &Failure{Summary: "a, and b"}},

@@ -76,9 +76,15 @@ func cost(r TargetRecap) string {
 	return strings.Join(parts, ", ")
 }
 
-// planLine sums up a plan.
-func planLine(p PlanTotals) string {
+// planLine sums up a plan. One that stopped on some targets has not seen all.
+func planLine(p PlanTotals, targets []TargetRecap) string {
 	var parts []string
+	stopped := 0
+	for _, t := range targets {
+		if t.Failed+t.Unreachable > 0 {
+			stopped++
+		}
+	}
 	if p.Change > 0 {
 		parts = append(parts, fmt.Sprintf("%d to change", p.Change))
 	}
@@ -87,6 +93,9 @@ func planLine(p PlanTotals) string {
 	}
 	if p.Undecided > 0 {
 		parts = append(parts, fmt.Sprintf("%d decided at run time", p.Undecided))
+	}
+	if stopped > 0 {
+		parts = append(parts, "incomplete: it stopped on "+count(stopped, "target"))
 	}
 	if len(parts) == 0 {
 		return "nothing to do"

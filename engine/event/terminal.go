@@ -416,7 +416,7 @@ func (t *Terminal) recap(b *strings.Builder, e Recap) {
 	b.WriteString(t.paint(bold, "PLAY RECAP") + "\n")
 	t.recapLines(b, e)
 	if e.Plan != nil {
-		b.WriteString("\n" + t.paint(bold, planLine(*e.Plan)) + "\n")
+		b.WriteString("\n" + t.paint(bold, planLine(*e.Plan, e.Targets)) + "\n")
 	}
 	t.blank = false
 }

@@ -225,6 +225,16 @@ func TestPlanWithNothingToDo(t *testing.T) {
 	}
 }
 
+func TestPlanThatStopped(t *testing.T) {
+	s := newScript(true, 1, lab)
+	s.begin(1, 0, "More CPU", "set_cpu")
+	s.item("lab", nil, Result{Status: Failed, Error: &Failure{Summary: "is not there"}}, 0)
+	out, _ := view(t, Options{}, s.end()...)
+	if strings.Contains(string(out), "nothing to do") || !strings.Contains(string(out), "\nincomplete: it stopped on 1 target\n") {
+		t.Errorf("the plan ends with %q", out)
+	}
+}
+
 func TestDiff(t *testing.T) {
 	s := plan()
 	s.begin(7, 0, "Describe", "set_vm")

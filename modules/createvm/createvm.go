@@ -243,6 +243,9 @@ func (a *Args) seed() *virt.CloudInit {
 
 // converge changes what differs from what is written.
 func (a *Args) converge(ctx context.Context, env *step.Env, vm *virt.VM) error {
+	if err := a.isIt(vm); err != nil {
+		return err
+	}
 	for _, ensure := range []func(context.Context, *step.Env, *virt.VM) error{a.ensureCPU, a.ensureMemory, a.ensureSettings} {
 		if err := ensure(ctx, env, vm); err != nil {
 			return err
@@ -259,6 +262,35 @@ func (a *Args) converge(ctx context.Context, env *step.Env, vm *virt.VM) error {
 		return nil
 	}
 	return a.bring(ctx, env, virt.PowerState(a.State))
+}
+
+// isIt refuses a VM that only has the name: what it boots from is not what is
+// written here, and must be neither grown nor taken for it.
+func (a *Args) isIt(vm *virt.VM) error {
+	i := slices.IndexFunc(a.Disks, func(d Disk) bool { return d.Boot })
+	if i < 0 {
+		return nil
+	}
+	want, boot := a.Disks[i].Name, vm.BootDisk()
+	found := "no disk that it boots from"
+	if boot != nil {
+		if want == "" || vm.Disk(want) == boot {
+			return nil
+		}
+		found = fmt.Sprintf("boot disk %q", boot.Name)
+		if boot.Volume != "" {
+			found += " on volume " + boot.Storage + "/" + boot.Volume
+		}
+	}
+	wanted := "a boot disk"
+	if want != "" {
+		wanted = fmt.Sprintf("boot disk %q", want)
+	}
+	if a.Image != "" {
+		wanted += " made from image " + a.Image
+	}
+	return &virt.Error{Kind: virt.ErrConflict, Object: vm.Ref(), Summary: "is there, with other disks", Wanted: wanted, Found: found,
+		Hint: "choose another name, delete that VM with delete_vm, or call its disk in disks what it is called"}
 }
 
 func (a *Args) ensureCPU(ctx context.Context, env *step.Env, vm *virt.VM) error {
@@ -303,11 +335,6 @@ func (a *Args) ensureDevices(ctx context.Context, env *step.Env) error {
 		}
 		spec := d.Spec()
 		spec.Boot = d.Boot
-		if d.Boot && vm.BootDisk() == nil {
-			return &virt.Error{Kind: virt.ErrConflict, Object: vm.Ref(), Summary: "is there, with other disks",
-				Wanted: "a boot disk made from image " + a.Image, Found: "no disk that it boots from",
-				Hint: "choose another name, or delete that VM with delete_vm"}
-		}
 		if d.Boot {
 			spec.Volume = "" // the boot disk is the VM's own, whatever its volume is called
 		}

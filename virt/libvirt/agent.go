@@ -126,7 +126,7 @@ func (a *agent) explain(command string, err error) error {
 		own = &agentError{Command: command, Desc: desc}
 	case le.Code == lv.ERR_ARGUMENT_UNSUPPORTED:
 		return &virt.Error{Kind: virt.ErrAgent, Object: a.vm, Summary: "has no guest agent channel",
-			Wanted: "a channel named org.qemu.guest_agent.0", Hint: "add the channel to the VM's definition and restart it", Err: err}
+			Wanted: "a channel named org.qemu.guest_agent.0", Hint: "add the channel to the VM's definition and restart it", Err: message(err)}
 	case isNoAgent(le):
 		return &virt.Error{Kind: virt.ErrAgent, Object: a.vm, Summary: "its guest agent does not answer",
 			Hint: "install and start qemu-guest-agent in the guest, or wait for it with wait_for: {vm: " + a.vm.Name + ", for: agent}", Err: message(err)}
