@@ -106,7 +106,7 @@ func (r *runner) wait(ctx context.Context, env *step.Env, rec *recorder, w step.
 			r.sink.Emit(event.NewProgress(rec.at, virt.Progress{What: "waiting for " + w.What + ": " + missing}))
 		}
 		timer := time.NewTimer(interval)
-		interval = min(interval*3/2, slowestInterval)
+		interval = max(w.Interval, min(interval*3/2, slowestInterval))
 		select {
 		case _, open := <-signals:
 			timer.Stop()

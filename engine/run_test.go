@@ -185,6 +185,8 @@ func TestPlayTimeoutBetweenSteps(t *testing.T) {
 func synctestRun(t *testing.T, s *stage, fn func()) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
+		outside := s.ctx
+		defer func() { s.ctx = outside }()
 		s.ctx = t.Context()
 		fn()
 	})
