@@ -144,6 +144,10 @@ func (d *decoder) structure(n *source.Node, v reflect.Value, what, path string) 
 	if b, ok := v.Addr().Interface().(Barer); ok && n.Kind != source.Map && n.Kind != source.Null {
 		n = Wrap(b.Bare(), n)
 	}
+	if n.Kind == source.Unknown {
+		d.info.Unknown = append(d.info.Unknown, what)
+		return
+	}
 	if n.Kind != source.Map && n.Kind != source.Null {
 		d.errorf(n, "%s: wanted a mapping of arguments, found %s", what, n.Kind)
 		return
@@ -165,6 +169,9 @@ func (d *decoder) structure(n *source.Node, v reflect.Value, what, path string) 
 			continue
 		}
 		f := fields[i]
+		if e.Value.Kind == source.Null && d.mode.Dynamic == nil && f.Type != nodeType {
+			continue // computed to be left unsaid, as default(x, nil) does
+		}
 		given[f.Name] = true
 		d.field(e.Value, v.FieldByIndex(f.Index), f, join(path, f.Name))
 	}

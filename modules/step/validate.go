@@ -27,8 +27,11 @@ func Validate(s Step, n *source.Node, partial bool) diag.List {
 	return val.list
 }
 
-// Given tells whether an argument was written.
-func (v *Validation) Given(key string) bool { return v.node.Get(key) != nil }
+// Given tells whether an argument was written, and not computed to be left unsaid.
+func (v *Validation) Given(key string) bool {
+	n := v.node.Get(key)
+	return n != nil && n.Kind != source.Null
+}
 
 // Errorf says that an argument is wrong, at the place where it was written, or at
 // the step itself when it was not.
