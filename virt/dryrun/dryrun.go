@@ -59,6 +59,9 @@ func (p *Platform) Check(ctx context.Context, view virt.Reader, c virt.Change) e
 
 // Apply predicts the change and keeps the prediction. Nothing is sent.
 func (p *Platform) Apply(ctx context.Context, c virt.Change) (virt.Outcome, error) {
+	if ctx.Err() != nil {
+		return virt.Outcome{}, context.Cause(ctx)
+	}
 	if err := p.Supports(c); err != nil {
 		return virt.Outcome{}, err
 	}

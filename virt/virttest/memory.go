@@ -301,6 +301,9 @@ func (m *Memory) GuestInfo(ctx context.Context, vm string) (*virt.GuestInfo, err
 
 // GuestFile implements virt.Reader.
 func (m *Memory) GuestFile(ctx context.Context, vm, path string, _ int64) (*virt.GuestFile, error) {
+	if _, err := m.VM(ctx, vm); err != nil {
+		return nil, err
+	}
 	return get[*virt.GuestFile](ctx, m, virt.Ref{Kind: virt.KindGuestFile, Scope: vm, Name: path})
 }
 
