@@ -118,17 +118,19 @@ func (n *Node) dialDaemon(ctx context.Context) (net.Conn, error) {
 }
 
 // byCommand connects its stdin and stdout to the socket $1 with what the node
-// has: libvirt's own helper, which is asked for the URI $2, or a netcat that
-// knows UNIX sockets.
-const byCommand = `if command -v virt-ssh-helper >/dev/null 2>&1; then exec virt-ssh-helper "$2"; fi
+// has: a netcat that knows UNIX sockets, or libvirt's own helper. The helper
+// finds the daemon of the URI $2 by itself and cannot be told a socket, so it is
+// not asked when $2 is empty.
+const byCommand = `if [ -n "$2" ] && command -v virt-ssh-helper >/dev/null 2>&1; then exec virt-ssh-helper "$2"; fi
 if command -v nc >/dev/null 2>&1; then exec nc -U "$1"; fi
-echo "neither virt-ssh-helper nor nc is installed" >&2; exit 127`
+if command -v socat >/dev/null 2>&1; then exec socat - UNIX-CONNECT:"$1"; fi
+echo "sshd forwards no sockets, and none of virt-ssh-helper, nc and socat is installed" >&2; exit 127`
 
 // dialByCommand reaches the socket where sshd forwards none.
 func (n *Node) dialByCommand(ctx context.Context, client *ssh.Client, socket string) (net.Conn, error) {
 	uri := n.addr.driver + "://" + n.addr.path
-	if n.cfg.Socket != "" || strings.Contains(n.cfg.URI, "socket=") {
-		uri = n.addr.driver + "+unix://" + n.addr.path + "?" + url.Values{"socket": {socket}}.Encode()
+	if len(n.addr.sockets) == 1 {
+		uri = "" // the inventory names the socket
 	}
 	c, err := client.DialExec(ctx, []string{"sh", "-c", byCommand, "sh", socket, uri})
 	if err != nil {
