@@ -18,16 +18,21 @@ import (
 // connections builds the platforms of a run, each once: a node that is a target
 // and a member of a cluster has one connection. It is safe for concurrent use.
 type connections struct {
-	inv *inventory.Inventory
-	run string
+	inv  *inventory.Inventory
+	run  string
+	dial dialer
 
 	mu        sync.Mutex
 	nodes     map[string]*libvirt.Node
 	platforms map[string]virt.Platform
 }
 
-func newConnections(inv *inventory.Inventory, run string) *connections {
-	return &connections{inv: inv, run: run, nodes: map[string]*libvirt.Node{}, platforms: map[string]virt.Platform{}}
+// dialer makes a node of its configuration: libvirt.Open, or what a test puts
+// around it to see what is sent.
+type dialer func(context.Context, libvirt.Config) (*libvirt.Node, error)
+
+func newConnections(inv *inventory.Inventory, run string, dial dialer) *connections {
+	return &connections{inv: inv, run: run, dial: dial, nodes: map[string]*libvirt.Node{}, platforms: map[string]virt.Platform{}}
 }
 
 // open gives the platform of a target. Nothing is dialled before its first use.
@@ -88,7 +93,7 @@ func (c *connections) node(ctx context.Context, n *inventory.Node) (*libvirt.Nod
 			return nil, err
 		}
 	}
-	node, err := libvirt.Open(ctx, cfg)
+	node, err := c.dial(ctx, cfg)
 	if err != nil {
 		return nil, fmt.Errorf("node %s: %w", n.Name, err)
 	}
@@ -124,7 +129,8 @@ func (c *connections) hop(name string) (ssh.Config, error) {
 		if err != nil {
 			return ssh.Config{}, err
 		}
-		return *cfg, nil
+		_, _, err = remoteURI(t.Node, cfg) // it may be the URI that says where it is
+		return *cfg, err
 	}
 	uri, err := ssh.ParseURI("qemu+ssh://" + name + "/system")
 	if err != nil {

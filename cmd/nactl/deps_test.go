@@ -26,7 +26,7 @@ var layers = map[string][]string{
 	"modules":         {"modules/", "virt", "engine/diag", "engine/source", "engine/expr"},
 	"modules/":        {"modules/", "virt", "engine/diag", "engine/source", "engine/expr"},
 	"engine/event":    {"virt"},
-	"engine/playbook": {"engine/diag", "engine/source", "engine/expr", "modules/step"},
+	"engine/playbook": {"engine/diag", "engine/source", "engine/expr", "modules/step", "virt"},
 	"engine":          {"engine/", "modules/step", "virt", "virt/dryrun"},
 	"cmd/nactl":       {"engine", "engine/", "inventory", "modules", "modules/", "virt", "virt/"},
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/nactl/nactl/engine"
+	"github.com/nactl/nactl/virt/libvirt"
 )
 
 // version is set when a release is built.
@@ -24,7 +25,13 @@ func main() { os.Exit(run(os.Args, os.Stdin, os.Stdout, os.Stderr)) }
 func run(argv []string, stdin *os.File, stdout, stderr io.Writer) int {
 	ctx, stop := interruptible(context.Background(), stderr)
 	defer stop()
-	a := &application{stdin: stdin, stdout: stdout, stderr: stderr}
+	a := &application{stdin: stdin, stdout: stdout, stderr: stderr, dial: libvirt.Open}
+	return a.run(ctx, argv)
+}
+
+// run runs one command and gives the exit code.
+func (a *application) run(ctx context.Context, argv []string) int {
+	stderr := a.stderr
 	app := a.cli()
 	argv, err := reorder(app, argv)
 	if err != nil {
@@ -102,6 +109,7 @@ func interruptible(parent context.Context, stderr io.Writer) (context.Context, f
 type application struct {
 	stdin          *os.File
 	stdout, stderr io.Writer
+	dial           dialer
 }
 
 func (a *application) cli() *cli.App {

@@ -314,5 +314,5 @@ func checkSpace(p *virt.Storage, need int64) error {
 		return nil
 	}
 	return &virt.Error{Kind: virt.ErrConflict, Object: p.Ref(), Summary: "is too full",
-		Wanted: virt.FormatSize(need), Found: virt.FormatSize(p.Available) + " free", Hint: "free space in the pool, or name another with storage"}
+		Wanted: virt.FormatSize(need), Found: virt.FormatSize(p.Available) + " free", Hint: "free space in the pool and let libvirt look again (virsh pool-refresh " + p.Name + "), or name another with storage"}
 }
