@@ -307,8 +307,10 @@ func (m *moveCheck) copied(k virt.Disk, need map[string]int64) {
 	if byQEMU && k.Size > k.ActualSize {
 		need[k.Storage] += k.Size - k.ActualSize // QEMU copies the holes, too
 	}
-	_, err := m.to.Volume(m.ctx, k.Storage, k.Volume)
-	if err == nil {
+	v, err := m.to.Volume(m.ctx, k.Storage, k.Volume)
+	if err == nil && v.Unfinished {
+		// An interrupted move has left it: it is made anew.
+	} else if err == nil {
 		m.refuse(virt.ErrConflict, fmt.Sprintf("volume %s/%s is there already", k.Storage, k.Volume), "no volume of that name", "a volume",
 			"look whether anything needs it, and delete it")
 	} else {

@@ -42,33 +42,35 @@ func (m *move) copyDisks(ctx context.Context) (*diskCopies, error) {
 	return d, nil
 }
 
-// mark makes the marker of one volume, unless a volume of that name is there.
+// mark makes the marker of one volume. What an interrupted move has left under
+// that name is removed; a whole volume is in the way.
 func (d *diskCopies) mark(ctx context.Context, k virt.Disk) error {
-	ref := virt.VolumeRef(k.Storage, k.Volume)
-	return d.to.do(ctx, "make room for the copy of a volume", func(c *lv.Connect) error {
-		return withPool(c, k.Storage, func(p *lv.StoragePool) error {
-			if v, err := p.LookupStorageVolByName(k.Volume); err == nil {
-				v.Free()
-				return &virt.Error{Kind: virt.ErrConflict, Object: ref, Summary: "is on " + d.to.cfg.Name + " already",
-					Hint: "look whether anything needs it, and delete it"}
-			}
-			doc := etree.NewDocument()
-			volume := doc.CreateElement("volume")
-			volume.CreateElement("name").SetText(k.Volume + partSuffix)
-			volume.CreateElement("capacity").SetText("0")
-			volume.CreateElement("target").CreateElement("format").CreateAttr("type", "raw")
-			text, err := doc.WriteToString()
-			if err != nil {
-				return err
-			}
-			v, err := p.StorageVolCreateXML(text, 0)
-			if err == nil {
-				v.Free()
-				d.disks = append(d.disks, k)
-			}
-			return mapError("mark it as unfinished", ref, err)
+	exists, marked, err := d.to.volumeState(ctx, k.Storage, k.Volume)
+	switch {
+	case err != nil:
+		return err
+	case exists && !marked:
+		return &virt.Error{Kind: virt.ErrConflict, Object: virt.VolumeRef(k.Storage, k.Volume), Summary: "is on " + d.to.cfg.Name + " already",
+			Hint: "look whether anything needs it, and delete it"}
+	}
+	if !marked {
+		v := newVolume{name: k.Volume}
+		err := d.to.read(ctx, "look at the pool", func(c *lv.Connect) (err error) {
+			v.pool, err = lookPool(c, k.Storage)
+			return err
 		})
-	})
+		if err == nil {
+			err = d.to.makeMarker(ctx, v)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	d.disks = append(d.disks, k)
+	if exists {
+		return d.to.deleteVolume(ctx, k.Storage, k.Volume)
+	}
+	return nil
 }
 
 // copyChunk is how much of a volume goes in one piece, in bytes: the size at
@@ -175,18 +177,22 @@ func (d *diskCopies) pump(ctx context.Context, from, to *lv.Connect, src, dst *l
 }
 
 // keep makes the copies the VM's only volumes: markers and originals go. An
-// original that another VM uses stays.
+// original that something else uses stays.
 func (d *diskCopies) keep(ctx context.Context) error {
-	var errs []error
+	if len(d.disks) == 0 {
+		return nil
+	}
+	used, err := d.from.volumesInUse(ctx, d.vm)
+	errs := []error{err}
 	for _, k := range d.disks {
-		errs = append(errs, d.to.removeVolume(ctx, k.Storage, k.Volume+partSuffix))
-		used, err := d.from.usesPath(ctx, k.Path.Or(""))
-		if err == nil && used == "" {
-			err = d.from.removeVolume(ctx, k.Storage, k.Volume)
-		} else if err == nil {
-			err = fmt.Errorf("volume %s/%s stays on %s, for VM %s uses it", k.Storage, k.Volume, d.from.cfg.Name, used)
+		errs = append(errs, d.to.deleteVolume(ctx, k.Storage, k.Volume+partSuffix))
+		switch by := used[k.Path.Or("")]; {
+		case err != nil:
+		case by != "":
+			errs = append(errs, fmt.Errorf("volume %s/%s stays on %s, for %s uses it", k.Storage, k.Volume, d.from.cfg.Name, by))
+		default:
+			errs = append(errs, d.from.deleteVolume(ctx, k.Storage, k.Volume))
 		}
-		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
 }
@@ -195,42 +201,11 @@ func (d *diskCopies) keep(ctx context.Context) error {
 func (d *diskCopies) drop(ctx context.Context) error {
 	var errs []error
 	for _, k := range d.disks {
-		err := d.to.removeVolume(ctx, k.Storage, k.Volume)
+		err := d.to.deleteVolume(ctx, k.Storage, k.Volume)
 		if err == nil { // the marker goes last
-			err = d.to.removeVolume(ctx, k.Storage, k.Volume+partSuffix)
+			err = d.to.deleteVolume(ctx, k.Storage, k.Volume+partSuffix)
 		}
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
-}
-
-// removeVolume deletes a volume, if there is one.
-func (n *Node) removeVolume(ctx context.Context, pool, name string) error {
-	ref := virt.VolumeRef(pool, name)
-	err := n.do(ctx, "delete a volume", func(c *lv.Connect) error {
-		return withVolume(c, pool, name, func(_ *lv.StoragePool, v *lv.StorageVol) error {
-			return mapError("delete it", ref, v.Delete(0))
-		})
-	})
-	if isMissing(err, ref) {
-		return nil
-	}
-	return err
-}
-
-// usesPath names a VM of the node that uses a file; empty when none does.
-func (n *Node) usesPath(ctx context.Context, path string) (vm string, err error) {
-	n.Forget()
-	all, err := n.VMs(ctx)
-	if err != nil {
-		return "", err
-	}
-	for _, other := range all {
-		for _, k := range other.Disks {
-			if path != "" && (k.Path.Or("") == path || k.Backing == path) {
-				return other.Name, nil
-			}
-		}
-	}
-	return "", nil
 }

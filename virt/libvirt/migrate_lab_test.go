@@ -277,7 +277,27 @@ func TestLabMigrateCopy(t *testing.T) {
 		}
 		only(t, p.a, p.b)
 	})
-	t.Run("live", func(t *testing.T) {
+	t.Run("live, over what an interrupted move has left", func(t *testing.T) {
+		left := diskCopies{from: p.a, to: p.b, vm: vm}
+		now, err := p.a.freshVM(t.Context(), vm)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := left.mark(t.Context(), now.Disks[0]); err != nil {
+			t.Fatal(err)
+		}
+		err = p.b.do(t.Context(), "begin a volume", func(c *lv.Connect) error {
+			return withPool(c, "images", func(q *lv.StoragePool) error {
+				v, err := q.StorageVolCreateXML("<volume><name>"+volume+"</name><capacity>1</capacity></volume>", 0)
+				if err == nil {
+					v.Free()
+				}
+				return err
+			})
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
 		_, out, err := p.move(t.Context(), p.a, p.b, vm, virt.Migrate{Live: true, CopyStorage: true})
 		if err != nil {
 			t.Fatal(full(err))

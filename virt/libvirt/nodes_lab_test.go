@@ -163,7 +163,7 @@ func removeLabGuest(t *testing.T, n *Node, name, volume string) {
 	}
 	for _, pool := range []string{"shared", "images"} {
 		for _, v := range []string{volume, volume + partSuffix, labBase(name)} {
-			if err := n.removeVolume(ctx, pool, v); err != nil {
+			if err := n.deleteVolume(ctx, pool, v); err != nil {
 				t.Errorf("remove %s/%s: %v", pool, v, err)
 			}
 		}
