@@ -13,7 +13,7 @@ import (
 func TestPlanOverWhatItMade(t *testing.T) {
 	s := on(t, "a")
 	x := s.plan(`
-- create_vm: {name: web, cpu: {count: 1, max: 4}, memory: 1GiB, disks: [{name: root, size: 1GiB}]}
+- create_vm: {name: web, cpu: {max: 4}, memory: 1GiB, disks: [{name: root, size: 1GiB}]}
   register: made
 - wait_for: {vm: web, for: ip}
   register: seen

@@ -51,6 +51,7 @@ func (l *loader) playbook(root *source.Node) *Playbook {
 			for j, s := range p.Steps {
 				s.ID = p.ID + "/" + stepLabel(p.Steps, j)
 			}
+			l.conflicts(p)
 			pb.Plays = append(pb.Plays, p)
 		}
 	}

@@ -73,6 +73,8 @@ type Step struct {
 
 	when, until, changedWhen, failedWhen *source.Node
 
+	args step.Step // decoded as far as they are literal; nil where there are errors
+
 	// Compiled holds the expressions, once Compile was called.
 	Compiled Compiled
 }

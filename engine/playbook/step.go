@@ -191,6 +191,7 @@ func (l *loader) checkArgs(s *Step) {
 	info, list := step.Decode(checked, args, s.Word, step.Mode{Dynamic: IsDynamic})
 	l.list.Add(list...)
 	if !list.HasErrors() {
+		s.args = args
 		for _, d := range step.Validate(args, s.Args, info.Dynamic) {
 			if d.Rule == step.RuleGuard && s.changedWhen != nil {
 				continue // what counts as a change is said

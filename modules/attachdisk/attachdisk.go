@@ -3,6 +3,7 @@ package attachdisk
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/nactl/nactl/modules/step"
 	"github.com/nactl/nactl/virt"
@@ -42,6 +43,9 @@ func (a *Args) Ensure(ctx context.Context, env *step.Env) (step.Result, error) {
 	if err != nil {
 		return step.Result{}, err
 	}
+	if a.Size.IsUnknown() {
+		return step.Result{}, &virt.Error{Kind: virt.ErrUndecided, Object: vm.Ref(), Summary: "the size of the disk is known only afterwards"}
+	}
 	return step.Result{}, Bring(ctx, env, vm, a.DiskArgs.Spec())
 }
 
@@ -54,6 +58,9 @@ func Bring(ctx context.Context, env *step.Env, vm *virt.VM, want virt.DiskSpec) 
 	have := vm.Disk(want.Name)
 	if want.Boot {
 		have = vm.BootDisk()
+	}
+	if have != nil {
+		warn(env, vm, have, want)
 	}
 	if have == nil || !have.In.Config || vm.State.IsLive() && !have.In.Live || want.Volume != "" {
 		out, err := env.Apply(ctx, virt.AttachDisk{On: virt.OnVM(vm), Run: env.Run, Disk: want})
@@ -69,4 +76,16 @@ func Bring(ctx context.Context, env *step.Env, vm *virt.VM, want virt.DiskSpec) 
 	}
 	_, err := env.Apply(ctx, virt.ResizeDisk{On: virt.OnVM(vm), Disk: have.Name, Size: max(want.Size, have.Size)})
 	return err
+}
+
+// warn tells of what is written about a disk that was made otherwise, and that
+// nobody changes any more.
+func warn(env *step.Env, vm *virt.VM, have *virt.Disk, want virt.DiskSpec) {
+	for _, f := range []struct{ name, want, have string }{
+		{"format", want.Format, have.Format}, {"bus", want.Bus, have.Bus}, {"serial", want.Serial, have.Serial},
+	} {
+		if f.want != "" && f.have != "" && f.want != f.have {
+			env.Warn(fmt.Sprintf("%s: disk %q has %s %s and keeps it; %s would hold for a new one", vm.Ref(), have.Name, f.name, f.have, f.want))
+		}
+	}
 }

@@ -3,6 +3,8 @@ package attachnic
 
 import (
 	"context"
+	"fmt"
+	"strings"
 
 	"github.com/nactl/nactl/modules/step"
 	"github.com/nactl/nactl/virt"
@@ -41,11 +43,28 @@ func (a *Args) Ensure(ctx context.Context, env *step.Env) (step.Result, error) {
 // Bring gives a VM an interface, or connects the one that it has to the network
 // that is wanted.
 func Bring(ctx context.Context, env *step.Env, vm *virt.VM, want virt.NICSpec) error {
-	have := vm.NIC(want.Name)
-	var change virt.Change = virt.AttachNIC{On: virt.OnVM(vm), NIC: want}
-	if have != nil && have.Network != want.Network {
-		change = virt.ChangeNIC{On: virt.OnVM(vm), NIC: have.Name, Network: virt.Some(want.Network)}
+	if have := vm.NIC(want.Name); have != nil {
+		warn(env, vm, have, want)
+		if have.Network != want.Network {
+			if _, err := env.Apply(ctx, virt.ChangeNIC{On: virt.OnVM(vm), NIC: have.Name, Network: virt.Some(want.Network)}); err != nil {
+				return err
+			}
+			var err error
+			if vm, err = env.VM(ctx, vm.Name); err != nil {
+				return err
+			}
+		}
 	}
-	_, err := env.Apply(ctx, change)
+	_, err := env.Apply(ctx, virt.AttachNIC{On: virt.OnVM(vm), NIC: want})
 	return err
+}
+
+// warn tells of what is written about an interface that was made otherwise, and
+// that nobody changes any more.
+func warn(env *step.Env, vm *virt.VM, have *virt.NIC, want virt.NICSpec) {
+	for _, f := range []struct{ name, want, have string }{{"MAC address", want.MAC, have.MAC.Or("")}, {"model", want.Model, have.Model}} {
+		if f.want != "" && f.have != "" && !strings.EqualFold(f.want, f.have) {
+			env.Warn(fmt.Sprintf("%s: NIC %q has %s %s and keeps it; %s would hold for a new one", vm.Ref(), have.Name, f.name, f.have, f.want))
+		}
+	}
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/nactl/nactl/engine/source"
 	"github.com/nactl/nactl/modules/setcpu"
 	"github.com/nactl/nactl/modules/step"
+	"github.com/nactl/nactl/virt"
 )
 
 // Args are the arguments of create_vm. On an existing VM an argument that is left
@@ -122,11 +123,31 @@ type Libvirt struct {
 	XML step.Opt[string] `arg:"xml" doc:"an XML fragment that is merged into the domain's definition"`
 }
 
+// Sets says what is set to which values, by arguments that are compared on an
+// existing VM, too.
+func (a *Args) Sets() (virt.Ref, map[string]any) {
+	fields := map[string]any{}
+	cpu, memory := a.CPU.Or(CPU{}), a.Memory.Or(Memory{})
+	step.Say(fields, "cpu.count", cpu.Count)
+	step.Say(fields, "cpu.max", cpu.Max)
+	step.Say(fields, "cpu.topology", cpu.Topology)
+	step.Say(fields, "memory.current", memory.Current)
+	step.Say(fields, "memory.max", memory.Max)
+	step.Say(fields, "title", a.Title)
+	step.Say(fields, "description", a.Description)
+	step.Say(fields, "autostart", a.Autostart)
+	for key, v := range a.Metadata {
+		fields["metadata."+key] = v
+	}
+	return virt.VMRef(a.Name), fields
+}
+
 // Validate checks the arguments against each other.
 func (a *Args) Validate(v *step.Validation) {
 	if v.Partial {
 		return
 	}
+	a.validateSize(v)
 	seen := map[string]bool{}
 	boot := 0
 	for _, d := range a.Disks {
@@ -150,6 +171,26 @@ func (a *Args) Validate(v *step.Validation) {
 		v.Errorf("disks", "%d disks have boot: true; one is the image's own", boot)
 	}
 	a.validateNICs(v)
+}
+
+// validateSize refuses more than the maximum that is written beside it.
+func (a *Args) validateSize(v *step.Validation) {
+	cpu, memory := a.CPU.Or(CPU{}), a.Memory.Or(Memory{})
+	count, hasCount := cpu.Count.Get()
+	most, hasMax := cpu.Max.Get()
+	if hasCount && hasMax && count > most {
+		v.Errorf("cpu", "cpu: count %d is over max %d", count, most)
+	}
+	if !hasMax {
+		most, hasMax = count, hasCount
+	}
+	if t, ok := cpu.Topology.Get(); ok && hasMax && t.Sockets*t.Cores*t.Threads != most {
+		v.Errorf("cpu", "cpu: the topology makes %d CPUs, the maximum is %d", t.Sockets*t.Cores*t.Threads, most)
+	}
+	current, hasCurrent := memory.Current.Get()
+	if limit, ok := memory.Max.Get(); ok && hasCurrent && current > limit {
+		v.Errorf("memory", "memory: %s is over max %s", virt.FormatSize(int64(current)), virt.FormatSize(int64(limit)))
+	}
 }
 
 func (a *Args) validateNICs(v *step.Validation) {

@@ -28,6 +28,9 @@ var Spec = &step.Spec{
 `,
 }
 
+// Sets says that the VM goes: what was set before is of no concern any more.
+func (a *Args) Sets() (virt.Ref, map[string]any) { return virt.VMRef(a.VM), nil }
+
 // Ensure deletes it, if it is there.
 func (a *Args) Ensure(ctx context.Context, env *step.Env) (step.Result, error) {
 	env.Unfinished = true

@@ -39,6 +39,15 @@ var Spec = &step.Spec{
 // Virt gives the topology as a change carries it.
 func (t Topology) Virt() virt.Topology { return virt.Topology(t) }
 
+// Sets says what is set to which values.
+func (a *Args) Sets() (virt.Ref, map[string]any) {
+	fields := map[string]any{}
+	step.Say(fields, "cpu.count", a.Count)
+	step.Say(fields, "cpu.max", a.Max)
+	step.Say(fields, "cpu.topology", a.Topology)
+	return virt.VMRef(a.VM), fields
+}
+
 // Ensure compares and sets.
 func (a *Args) Ensure(ctx context.Context, env *step.Env) (step.Result, error) {
 	vm, err := env.VM(ctx, a.VM)

@@ -37,6 +37,17 @@ func (a *Args) Validate(v *step.Validation) {
 	}
 }
 
+// Sets says what is set to which values.
+func (a *Args) Sets() (virt.Ref, map[string]any) {
+	fields := map[string]any{}
+	step.Say(fields, "memory.current", a.Size)
+	step.Say(fields, "memory.max", a.Size)
+	step.Say(fields, "memory.current", a.Current)
+	step.Say(fields, "memory.max", a.Max)
+	step.Say(fields, "memory.guaranteed", a.Guaranteed)
+	return virt.VMRef(a.VM), fields
+}
+
 // Ensure compares and sets.
 func (a *Args) Ensure(ctx context.Context, env *step.Env) (step.Result, error) {
 	vm, err := env.VM(ctx, a.VM)

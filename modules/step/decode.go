@@ -344,10 +344,6 @@ func (d *decoder) plain(n *source.Node, v reflect.Value, path string) {
 		}
 		v.Set(reflect.New(v.Type().Elem()))
 		d.value(n, v.Elem(), path)
-	case reflect.Interface:
-		if a := n.Any(); a != nil {
-			v.Set(reflect.ValueOf(a))
-		}
 	default:
 		panic(fmt.Sprintf("%s: arguments cannot be of type %s", path, v.Type()))
 	}

@@ -61,5 +61,12 @@ func Map[T, U any](o Opt[T], fn func(T) U) virt.Opt[U] {
 	return virt.Opt[U]{}
 }
 
+// Say adds an argument to the fields that a Setter gives, if it was written.
+func Say[T any](fields map[string]any, path string, o Opt[T]) {
+	if v, ok := o.Get(); ok {
+		fields[path] = v
+	}
+}
+
 // Bytes turns a size into the bytes that changes carry.
 func Bytes(o Opt[Size]) virt.Opt[int64] { return Map(o, func(s Size) int64 { return int64(s) }) }

@@ -33,6 +33,16 @@ type Validator interface {
 	Validate(v *Validation)
 }
 
+// Setter is a Step that sets fields of one object. The loader compares what the
+// steps of a play say: two that set one field to different values would undo each
+// other in every run.
+type Setter interface {
+	// Sets names the object and gives the values by their paths in FieldChange, as
+	// cpu.count. What is left unsaid or computed later is left out. fields are nil
+	// for a step that removes the object.
+	Sets() (object virt.Ref, fields map[string]any)
+}
+
 // Result is what a step leaves for later steps.
 type Result struct {
 	// Output is of the type that Spec.Output declares; nil when there is none.

@@ -68,7 +68,7 @@ func (a *Args) Ensure(ctx context.Context, env *step.Env) (step.Result, error) {
 	f := Facts{
 		Exists: true, Name: vm.Name, ID: vm.ID, State: vm.State, CPU: vm.CPU, Memory: vm.Memory, Disks: vm.Disks, NICs: vm.NICs,
 		Autostart: vm.Autostart, Host: vm.Host, Metadata: vm.Metadata, Pending: vm.Pending, Unfinished: vm.Unfinished != "",
-		Agent: virt.Some(""), Hostname: virt.Some(""), OS: virt.Some(""), Addresses: virt.Some([]string(nil)), IP: virt.Some(""),
+		Agent: virt.Some(""), Hostname: virt.Some(""), OS: virt.Some(""), Addresses: virt.Some([]string{}), IP: virt.Some(""),
 	}
 	if vm.State != virt.Running {
 		return step.Result{Output: f}, nil
@@ -90,7 +90,7 @@ func (a *Args) Ensure(ctx context.Context, env *step.Env) (step.Result, error) {
 
 // Addresses gives the addresses by which others can reach a guest.
 func Addresses(info *virt.GuestInfo) []string {
-	var out []string
+	out := []string{}
 	for _, nic := range info.Addresses {
 		for _, text := range nic.Addresses {
 			text, _, _ = strings.Cut(text, "/")
