@@ -56,6 +56,24 @@ func (l lab) node(i int, script string) (string, error) {
 	return string(out), err
 }
 
+// variables gives what `lab env` says of the lab, as $NAME and value, one behind
+// the other.
+func (l lab) variables(t testing.TB) []string {
+	t.Helper()
+	cmd := exec.Command(l.tool, "env")
+	cmd.Env = l.env
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var pairs []string
+	for line := range strings.Lines(string(out)) {
+		name, value, _ := strings.Cut(strings.TrimSpace(line), "=")
+		pairs = append(pairs, "$"+name, value)
+	}
+	return pairs
+}
+
 // cleanup removes everything from a node whose name begins with PREFIX: domains,
 // networks, volumes, pools.
 const cleanup = `v() { virsh -q -c qemu:///system "$@"; }

@@ -53,6 +53,9 @@ func TestLabPlanEqualsPlay(t *testing.T) {
 			plan := play(t, append([]string{"plan"}, args...)...).must(t)
 			plan.readsOnly(t)
 			played := play(t, append([]string{"play"}, args...)...).must(t)
+			if len(played.write) == 0 && len(played.sent) > 0 {
+				t.Error("the play sent nothing that writes: calls are not seen")
+			}
 			undecided := plan.undecided()
 			if len(undecided) != s.undecided {
 				t.Errorf("%d steps are decided at run time, want %d: %v", len(undecided), s.undecided, undecided)

@@ -4,7 +4,6 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -41,7 +40,7 @@ func TestLabScripts(t *testing.T) {
 					env.Setenv("CI", "true")
 					env.Setenv("P", prefix)
 					env.Setenv("NACTL_INVENTORY", l.inventory)
-					return expandAll(env.WorkDir, env.Getenv)
+					return expandAll(env.WorkDir, append(l.variables(t), "$P", prefix))
 				},
 				Cmds: cmds,
 			})
@@ -49,8 +48,8 @@ func TestLabScripts(t *testing.T) {
 	}
 }
 
-// expandAll replaces $P in all files of a script.
-func expandAll(dir string, getenv func(string) string) error {
+// expandAll replaces words in all files of a script: pairs are old and new.
+func expandAll(dir string, pairs []string) error {
 	files, err := filepath.Glob(filepath.Join(dir, "[a-z]*.*"))
 	if err != nil {
 		return err
@@ -60,7 +59,7 @@ func expandAll(dir string, getenv func(string) string) error {
 		if err != nil {
 			return err
 		}
-		if err := os.WriteFile(f, bytes.ReplaceAll(text, []byte("$P"), []byte(getenv("P"))), 0o600); err != nil {
+		if err := os.WriteFile(f, []byte(strings.NewReplacer(pairs...).Replace(string(text))), 0o600); err != nil {
 			return err
 		}
 	}

@@ -107,9 +107,11 @@ func apply(ctx context.Context, e *Env, a virt.Applier, c virt.Change) (virt.Out
 		}
 		if !out.Changed {
 			e.note(c.Object(), out)
+			e.warn(c.Object(), out)
 			return out, nil
 		}
 	}
+	// The runner tells of what is applied, warnings included.
 	out, err := a.Apply(ctx, c)
 	if err == nil {
 		e.note(c.Object(), out)
@@ -121,6 +123,9 @@ func (e *Env) note(ref virt.Ref, out virt.Outcome) {
 	if len(out.Pending) > 0 && e.Pending != nil {
 		e.Pending(ref, out.Pending)
 	}
+}
+
+func (e *Env) warn(ref virt.Ref, out virt.Outcome) {
 	if e.Warn != nil {
 		for _, w := range out.Warnings {
 			e.Warn(fmt.Sprintf("%s: %s", ref, w))
