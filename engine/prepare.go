@@ -33,6 +33,7 @@ type play struct {
 func Prepare(ctx context.Context, files []string, sources *source.Sources, steps *step.Registry, w *World, o Options) (*Prepared, diag.List) {
 	var list diag.List
 	out := &Prepared{files: files}
+	earlier := map[string]expr.Field{}
 	for _, file := range files {
 		pb, found := playbook.Load(file, sources, steps)
 		list.Add(found...)
@@ -40,8 +41,9 @@ func Prepare(ctx context.Context, files []string, sources *source.Sources, steps
 			continue
 		}
 		for _, p := range pb.Plays {
-			prepared, found := preparePlay(ctx, file, p, w, o)
+			prepared, found := preparePlay(ctx, file, p, w, o, earlier)
 			list.Add(found...)
+			maps.Copy(earlier, p.Leaves())
 			out.plays = append(out.plays, prepared)
 			out.steps += len(prepared.steps)
 			for _, t := range prepared.targets {
@@ -55,7 +57,7 @@ func Prepare(ctx context.Context, files []string, sources *source.Sources, steps
 	return out, list
 }
 
-func preparePlay(ctx context.Context, file string, p *playbook.Play, w *World, o Options) (*play, diag.List) {
+func preparePlay(ctx context.Context, file string, p *playbook.Play, w *World, o Options, earlier map[string]expr.Field) (*play, diag.List) {
 	out := &play{Play: p, file: file, inherit: map[*source.Node]*expr.Template{}}
 	var list diag.List
 	if p.Targets != nil {
@@ -66,7 +68,7 @@ func preparePlay(ctx context.Context, file string, p *playbook.Play, w *World, o
 			list.Add(found...)
 		}
 	}
-	world := playbook.World{Vars: map[string]map[string]*source.Node{}, Extra: o.Extra, Options: expr.Options{Host: w.Host}}
+	world := playbook.World{Vars: map[string]map[string]*source.Node{}, Extra: o.Extra, Earlier: maps.Clone(earlier), Options: expr.Options{Host: w.Host}}
 	for _, t := range out.targets {
 		world.Vars[t.Name] = t.Vars
 	}
@@ -142,6 +144,9 @@ func (p *play) inventoryVars(w playbook.World) diag.List {
 	}
 	for _, v := range p.Vars {
 		names[v.Name] = expr.Field{Type: expr.AnyType}
+	}
+	for name := range w.Earlier {
+		names[name] = expr.Field{Type: expr.AnyType, Optional: true}
 	}
 	for name := range w.Extra {
 		names[name] = expr.Field{Type: expr.AnyType}

@@ -267,3 +267,24 @@ func TestShow(t *testing.T) {
 		t.Errorf("the failure stands at %s", r[0].Error.At)
 	}
 }
+
+// What one play registers and sets, the next one reads.
+func TestVariablesOfEarlierPlays(t *testing.T) {
+	s := on(t, "a b")
+	x := s.play(`
+- targets: all
+  steps:
+    - set_vars: {mine: "{{ target.name }}1"}
+    - local_exec: {command: [echo, -n, out]}
+      register: r
+- targets: a
+  vars: {line: "{{ r.stdout }}"}
+  steps:
+    - debug: "{{ mine }} {{ line }} {{ targets.b.mine }} {{ default(nothing, 0) }}"
+`)
+	s.want("said", x.said(), "a1 out b1 0")
+	_, _, list := s.prepare("- targets: a\n  steps:\n    - debug: \"{{ r.stdout }}\"\n- targets: a\n  steps:\n    - local_exec: {command: [x]}\n      register: r\n    - debug: \"{{ r.stdot }}\"\n- targets: a\n  steps:\n    - debug: \"{{ r.stdot }}\"\n")
+	if errs, _ := list.Count(); errs != 3 {
+		t.Errorf("%d errors, want a read before and two misspelt: %v", errs, list)
+	}
+}

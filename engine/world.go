@@ -79,7 +79,6 @@ const (
 	ExitUnreachable = 4
 	ExitOptions     = 5
 	ExitInvalid     = 6
-	ExitLocked      = 7
 	ExitInterrupted = 130
 	ExitTerminated  = 143
 )

@@ -28,16 +28,15 @@ type FieldChange struct {
 	Note   string `json:"note,omitempty"` // live and configured; pending: after a restart
 }
 
-// Do applies a change and gives its result typed, for changes that have one.
-// Where the outcome is a prediction, ok is false.
-func Do[T any](ctx context.Context, a Applier, c Change) (result T, out Outcome, ok bool, err error) {
-	out, err = a.Apply(ctx, c)
+// Do makes a change, by a function as Applier.Apply, and gives its result typed.
+// ok is false where there is none, as in a prediction.
+func Do[T any](ctx context.Context, apply func(context.Context, Change) (Outcome, error), c Change) (result T, ok bool, err error) {
+	out, err := apply(ctx, c)
 	if err != nil || out.Result == nil {
-		return result, out, false, err
+		return result, false, err
 	}
-	result, ok = out.Result.(T)
-	if !ok {
-		return result, out, false, fmt.Errorf("%s gave a %T where a %T was promised", KindOf(c), out.Result, result)
+	if result, ok = out.Result.(T); !ok {
+		return result, false, fmt.Errorf("%s gave a %T where a %T was promised", KindOf(c), out.Result, result)
 	}
-	return result, out, true, nil
+	return result, true, nil
 }

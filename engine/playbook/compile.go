@@ -16,6 +16,8 @@ type World struct {
 	Vars map[string]map[string]*source.Node
 	// Extra are those of the command line, which override all others.
 	Extra map[string]*source.Node
+	// Earlier are the variables that plays before this one leave.
+	Earlier map[string]expr.Field
 	// Groups and AllTargets name what groups and targets hold.
 	Groups     []string
 	AllTargets []string
@@ -42,6 +44,11 @@ type compiler struct {
 
 func (c *compiler) run() {
 	c.names = c.inventory()
+	for name, f := range c.world.Earlier {
+		c.define(name, f.Type)
+		f.Type = c.names[name].Type
+		c.names[name] = f
+	}
 	for _, v := range c.play.Vars {
 		c.define(v.Name, TypeOf(v.Value))
 	}

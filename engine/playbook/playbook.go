@@ -39,6 +39,22 @@ type Play struct {
 	stepVars map[string]bool // names that steps set
 }
 
+// Leaves describes the variables that the play's steps set and register, for the
+// plays that follow. A step that was skipped leaves none.
+func (p *Play) Leaves() map[string]expr.Field {
+	out := map[string]expr.Field{}
+	for _, s := range p.Steps {
+		for name, f := range s.fields() {
+			if before, ok := out[name]; ok {
+				f.Type = Unify(before.Type, f.Type)
+			}
+			f.Optional = true
+			out[name] = f
+		}
+	}
+	return out
+}
+
 // Var is a variable with its value, which may hold expressions.
 type Var struct {
 	Name  string
@@ -90,13 +106,4 @@ type Compiled struct {
 	Until       *expr.Condition
 	ChangedWhen *expr.Condition
 	FailedWhen  *expr.Condition
-}
-
-// Steps gives the number of steps of all plays.
-func (p *Playbook) Steps() int {
-	n := 0
-	for _, play := range p.Plays {
-		n += len(play.Steps)
-	}
-	return n
 }

@@ -42,11 +42,11 @@ func (a *Args) Ensure(ctx context.Context, env *step.Env) (step.Result, error) {
 	if err != nil || done.SkipReason != "" {
 		return done, err
 	}
-	out, err := env.Apply(ctx, virt.GuestExec{On: virt.OnVM(vm), Command: a.Run()})
-	if err != nil || out.Result == nil {
+	end, ok, err := virt.Do[*virt.CommandResult](ctx, env.Apply, virt.GuestExec{On: virt.OnVM(vm), Command: a.Run()})
+	if err != nil || !ok {
 		return step.Result{}, err
 	}
-	return a.Outcome(out.Result.(*virt.CommandResult))
+	return a.Outcome(end)
 }
 
 func (a *Args) guards(ctx context.Context, env *step.Env) (step.Result, error) {

@@ -53,9 +53,9 @@ func (a *Args) Ensure(ctx context.Context, env *step.Env) (step.Result, error) {
 		}
 	}
 	change := virt.LocalExec{On: virt.On{Ref: virt.Ref{Kind: virt.KindLocal, Name: "localhost"}}, Command: a.Run()}
-	out, err := env.ApplyLocal(ctx, change)
-	if err != nil || out.Result == nil {
+	end, ok, err := virt.Do[*virt.CommandResult](ctx, env.ApplyLocal, change)
+	if err != nil || !ok {
 		return step.Result{}, err
 	}
-	return a.Outcome(out.Result.(*virt.CommandResult))
+	return a.Outcome(end)
 }
