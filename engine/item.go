@@ -169,7 +169,7 @@ func (r *runner) ended(t *target, s *playbook.Step, res event.Result, value any)
 	if s.Register != "" {
 		t.put(s.Register, value)
 	}
-	t.count(res)
+	t.count(res, time.Since(r.start))
 	r.tally(res)
 	r.sink.Emit(res)
 }

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/nactl/nactl/engine/event"
 	"github.com/nactl/nactl/virt"
@@ -78,11 +79,12 @@ func (t *target) connect(ctx context.Context, r *runner) (virt.Platform, error) 
 	return t.platform, t.openErr
 }
 
-// count adds a result to the recap.
-func (t *target) count(r event.Result) {
+// count adds a result to the recap; at is how long after the run's start it came.
+func (t *target) count(r event.Result, at time.Duration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	c := &t.recap
+	c.Elapsed = event.Seconds(at)
 	switch r.Status {
 	case event.OK:
 		c.OK++

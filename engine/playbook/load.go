@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -71,6 +72,9 @@ func label(siblings []*source.Node, i int) string {
 		return ""
 	}
 	mine := name(siblings[i])
+	if isIndex(mine) {
+		mine = "" // it could be another's index
+	}
 	for j, s := range siblings {
 		if j != i && name(s) == mine {
 			mine = ""
@@ -82,9 +86,15 @@ func label(siblings []*source.Node, i int) string {
 	return mine
 }
 
+// isIndex tells whether a name reads like the index of one that has no name.
+func isIndex(name string) bool {
+	_, err := strconv.Atoi(name)
+	return err == nil
+}
+
 func stepLabel(steps []*Step, i int) string {
 	mine := steps[i].Name
-	if mine == "" || slices.ContainsFunc(steps, func(s *Step) bool { return s != steps[i] && s.Name == mine }) {
+	if mine == "" || isIndex(mine) || slices.ContainsFunc(steps, func(s *Step) bool { return s != steps[i] && s.Name == mine }) {
 		return fmt.Sprint(i + 1)
 	}
 	return mine

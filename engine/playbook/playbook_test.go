@@ -1,6 +1,8 @@
 package playbook
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -8,8 +10,6 @@ import (
 	"github.com/nactl/nactl/engine/expr"
 	"github.com/nactl/nactl/engine/source"
 	"github.com/nactl/nactl/modules"
-	"os"
-	"path/filepath"
 )
 
 // load reads a playbook from text and compiles it for one target.
@@ -46,6 +46,7 @@ func TestErrors(t *testing.T) {
 		"unknown member":            {`- debug: "{{ web.nmae }}"`, `did you mean "name"?`},
 		"read before it is set":     {"- debug: \"{{ late.rc }}\"\n    - local_exec: {command: [\"true\"]}\n      register: late", `"late" is read before step local_exec`},
 		"not registered field":      {"- local_exec: {command: [\"true\"]}\n      register: r\n    - debug: \"{{ r.rcc }}\"", `did you mean "rc"?`},
+		"lacking through vars":      {`- debug: "{{ vars.only }}"`, `unknown name "only" on targets n2`},
 		"lacking on a target":       {`- debug: "{{ only }}"`, `unknown name "only" on targets n2`},
 		"condition with braces":     {"- debug: hi\n      when: \"{{ vlan == 1 }}\"", `a condition is a bare expression`},
 		"retries without until":     {"- debug: hi\n      retries: 2", `retries needs until`},
@@ -105,4 +106,95 @@ func TestGood(t *testing.T) {
 	if got, want := strings.Join(ids, "|"), "All sorts/Machines|All sorts/Show|All sorts/3|All sorts/4|All sorts/5"; got != want {
 		t.Errorf("step ids are %s, want %s", got, want)
 	}
+}
+
+// What a step gives itself no target lacks, and a name that a guard covers may be
+// missing.
+func TestGoodNames(t *testing.T) {
+	vars := map[string]map[string]*source.Node{"n1": {"only": source.FromAny(1, diag.Range{})}, "n2": {}}
+	for name, steps := range map[string]string{
+		"a step's own":      `- {debug: "{{ only }}", vars: {only: 2}}`,
+		"a loop's own":      `- {debug: "{{ only }}", loop: [1], loop_var: only}`,
+		"guarded":           `- debug: "{{ default(only, 2) }} {{ only ?? 3 }} {{ defined(only) }}"`,
+		"set before":        "- set_vars: {only: 2}\n    - debug: \"{{ only }} {{ vars.only }}\"",
+		"loop over its own": `- {debug: "{{ item.x }}", vars: {list: [{x: 1}]}, loop: "{{ list }}"}`,
+	} {
+		_, list := load(t, "- targets: n1\n  steps:\n    "+steps+"\n", vars)
+		for _, d := range list {
+			t.Errorf("%s: %v", name, d)
+		}
+	}
+	// Behind the step it is what it was.
+	if _, list := load(t, "- targets: n1\n  steps:\n    - {debug: \"{{ only }}\", vars: {only: 2}}\n    - debug: \"{{ only }}\"\n", vars); !list.HasErrors() {
+		t.Error("a name that only one step has is taken for everybody's")
+	}
+}
+
+func TestStepIDs(t *testing.T) {
+	pb, list := load(t, `
+- name: "2"
+  targets: n1
+  steps:
+    - {name: "2", debug: a}
+    - debug: b
+    - {name: same, debug: c}
+    - {name: same, debug: d}
+    - {name: own, debug: e}
+- targets: n1
+  steps:
+    - debug: f
+`, nil)
+	if list.HasErrors() {
+		t.Fatal(list.Err())
+	}
+	seen := map[string]bool{}
+	var ids []string
+	for _, p := range pb.Plays {
+		for _, s := range p.Steps {
+			_, id, _ := strings.Cut(s.ID, "#")
+			if seen[id] {
+				t.Errorf("two steps have the id %s", id)
+			}
+			seen[id] = true
+			ids = append(ids, id)
+		}
+	}
+	if got, want := strings.Join(ids, " "), "1/1 1/2 1/3 1/4 1/own 2/1"; got != want {
+		t.Errorf("ids are %s, want %s", got, want)
+	}
+}
+
+// FuzzLoad: no text makes the loader or the compiler panic, whatever they report,
+// and what has no errors has no step without its expressions.
+func FuzzLoad(f *testing.F) {
+	for _, text := range []string{
+		"- targets: all\n  steps:\n    - debug: hi\n      loop: [1, {a: 2}]\n      register: r\n      until: r.changed\n",
+		"- targets: \"{{ x }}\"\n  vars: {x: \"{{ y }}\", y: \"{{ x }}\"}\n  steps:\n    - set_vars: [a]\n    - assert: {that: [1, x]}\n",
+		"- steps: {debug: 1}\n- 5\n- {targets: a, steps: [1, {}, {debug: a, fail: b}]}\n",
+		"- targets: a\n  steps:\n    - create_vm: \"{{ m }}\"\n      loop: \"{{ l }}\"\n      loop_var: 5\n      vars: [1]\n    - set_cpu: 3\n      when: [a, [b]]\n",
+		"[{targets: [a, b], steps: [{set_vars: {secret: {env: A}}}, {assert: }, {set_vars: }]}]",
+	} {
+		f.Add(text)
+	}
+	steps := modules.Registry()
+	f.Fuzz(func(t *testing.T, text string) {
+		if strings.Contains(text, "vars_files") {
+			return // they name files of this machine
+		}
+		root, list := source.Parse("p.yml", []byte(text))
+		if list.HasErrors() {
+			return
+		}
+		l := &loader{file: "p.yml", sources: &source.Sources{}, steps: steps}
+		pb := l.playbook(root)
+		for _, p := range pb.Plays {
+			l.list.Add(p.Compile(World{Vars: map[string]map[string]*source.Node{"n1": {"x": {Kind: source.Int}}, "n2": {}}, AllTargets: []string{"n1"}})...)
+			p.Leaves()
+			for _, s := range p.Steps {
+				if !l.list.HasErrors() && s.Compiled.Args == nil {
+					t.Fatalf("step %s has no compiled arguments", s.ID)
+				}
+			}
+		}
+	})
 }
