@@ -19,6 +19,7 @@ var layers = map[string][]string{
 	"virt/ssh/":       {"virt/ssh"},
 	"virt/local":      {"virt"},
 	"virt/libvirt":    {"virt", "virt/ssh"},
+	"virt/ovirt":      {"virt"},
 	"engine/diag":     {},
 	"engine/source":   {"engine/diag"},
 	"engine/expr":     {"engine/diag", "engine/source"},
@@ -35,6 +36,7 @@ var layers = map[string][]string{
 var only = map[string]string{
 	"libvirt.org/go/libvirt":    "virt/libvirt",
 	"libvirt.org/go/libvirtxml": "virt/libvirt",
+	"github.com/ovirt/go-ovirt": "virt/ovirt",
 	"golang.org/x/crypto/ssh":   "virt/ssh",
 	"github.com/goccy/go-yaml":  "engine/",
 	"github.com/expr-lang/expr": "engine/expr",
