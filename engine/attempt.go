@@ -182,10 +182,13 @@ func (r *runner) arguments(ctx context.Context, sc *scope) (c call, reason strin
 	if s.Spec.Vars {
 		return c, "", nil
 	}
+	if c.node, err = r.unlock(ctx, n); err != nil {
+		return c, "", err
+	}
 	c.step = s.Spec.New()
-	info, list := step.Decode(n, c.step, s.Word, step.Mode{})
+	info, list := step.Decode(c.node, c.step, s.Word, step.Mode{})
 	if len(info.Unknown) == 0 && !list.HasErrors() {
-		list.Add(step.Validate(c.step, n, false)...)
+		list.Add(step.Validate(c.step, c.node, false)...)
 	}
 	if list.HasErrors() {
 		return c, "", list.Err()

@@ -219,6 +219,7 @@ func TestInterruption(t *testing.T) {
 				t.Errorf("%d items were started, want 1", got)
 			}
 			s.want("said", x.said(), "")
+			s.want("a target that was not begun", x.recap("b"), "ok=0 changed=0 unreachable=0 failed=0 skipped=0 ignored=0 pending=0 undecided=0")
 			if end := all[event.RunEnded](x)[0]; end.Status != "interrupted" {
 				t.Errorf("the run ended %q", end.Status)
 			}

@@ -3,9 +3,11 @@ package engine
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"sync"
 
 	"github.com/nactl/nactl/engine/event"
+	"github.com/nactl/nactl/engine/playbook"
 	"github.com/nactl/nactl/engine/source"
 )
 
@@ -47,6 +49,35 @@ func (r *runner) secret(ctx context.Context, n *source.Node) (string, error) {
 		}
 	})
 	return s.text, s.err
+}
+
+// unlock gives arguments with every {secret: …} in them replaced by what it stands
+// for.
+func (r *runner) unlock(ctx context.Context, n *source.Node) (*source.Node, error) {
+	if playbook.IsSecret(n) {
+		text, err := r.secret(ctx, n)
+		if err != nil {
+			return nil, err
+		}
+		return source.FromAny(text, n.Range).WithSecret(), nil
+	}
+	if len(n.Entries) == 0 && len(n.Items) == 0 {
+		return n, nil
+	}
+	out := *n
+	out.Entries, out.Items = slices.Clone(n.Entries), slices.Clone(n.Items)
+	var err error
+	for i, e := range out.Entries {
+		if out.Entries[i].Value, err = r.unlock(ctx, e.Value); err != nil {
+			return nil, err
+		}
+	}
+	for i, item := range out.Items {
+		if out.Items[i], err = r.unlock(ctx, item); err != nil {
+			return nil, err
+		}
+	}
+	return &out, nil
 }
 
 // hide makes a secret known to the writer of events.

@@ -12,6 +12,7 @@ import (
 	"github.com/nactl/nactl/engine/diag"
 	"github.com/nactl/nactl/engine/event"
 	"github.com/nactl/nactl/engine/source"
+	"github.com/nactl/nactl/virt"
 )
 
 // Each row adds one more place that gives x a value; the last one wins.
@@ -286,5 +287,37 @@ func TestVariablesOfEarlierPlays(t *testing.T) {
 	_, _, list := s.prepare("- targets: a\n  steps:\n    - debug: \"{{ r.stdout }}\"\n- targets: a\n  steps:\n    - local_exec: {command: [x]}\n      register: r\n    - debug: \"{{ r.stdot }}\"\n- targets: a\n  steps:\n    - debug: \"{{ r.stdot }}\"\n")
 	if errs, _ := list.Count(); errs != 3 {
 		t.Errorf("%d errors, want a read before and two misspelt: %v", errs, list)
+	}
+}
+
+// A secret may stand where a value may: also in a step's arguments.
+func TestSecretArguments(t *testing.T) {
+	s := on(t, "a", vm("x", "running"))
+	s.secrets = func(n *source.Node) (string, error) { return "hunter-" + n.Get("secret").Get("env").Str, nil }
+	var ran []string
+	s.targets["a"].Exec = func(_ string, c virt.Command) (*virt.CommandResult, error) {
+		ran = append(ran, strings.Join(c.Argv, " ")+"<"+c.Stdin+" "+c.Env["PW"])
+		return &virt.CommandResult{}, nil
+	}
+	s.opts.Mask = event.NewMask()
+	x := s.play(`
+- guest_exec:
+    vm: x
+    command: [login, {secret: {env: ONE}}]
+    stdin: {secret: {env: TWO}}
+    env: {PW: "{{ item }}"}
+  loop: [{secret: {env: THREE}}]
+- debug: {secret: {env: ONE}}
+- guest_file: {vm: x, path: /f, content: {secret: {env: TWO}}}
+- create_vm: {name: x, metadata: {secret: plain}}
+`)
+	if x.code != engine.ExitOK {
+		t.Fatal(x.results())
+	}
+	s.want("ran", strings.Join(ran, "|"), "login hunter-ONE<hunter-TWO hunter-THREE")
+	s.want("said", s.opts.Mask.String(x.said()), "***")
+	f, err := s.targets["a"].GuestFile(t.Context(), "x", "/f", 1)
+	if err != nil || string(f.Content) != "hunter-TWO" {
+		t.Errorf("the file holds %+v, %v", f, err)
 	}
 }

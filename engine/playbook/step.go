@@ -89,7 +89,7 @@ func (l *loader) step(n *source.Node) *Step {
 // arguments gives a step's arguments as a mapping.
 func arguments(spec *step.Spec, n *source.Node) *source.Node {
 	switch {
-	case n.Kind == source.Map:
+	case n.Kind == source.Map && (!IsSecret(n) || spec.Vars):
 		return n
 	case n.Kind == source.Null:
 		return &source.Node{Kind: source.Map, Range: n.Range}
@@ -180,6 +180,15 @@ func IsDynamic(n *source.Node) bool {
 	return n.Kind == source.String && strings.Contains(n.Str, "{{")
 }
 
+// IsSecret tells whether a node is a mapping that stands for a secret, as
+// {secret: {env: NAME}}.
+func IsSecret(n *source.Node) bool {
+	return n.Kind == source.Map && len(n.Entries) == 1 && n.Entries[0].Key.Str == "secret" && n.Entries[0].Value.Kind == source.Map
+}
+
+// isLater tells whether a node's value is computed at run time.
+func isLater(n *source.Node) bool { return IsDynamic(n) || IsSecret(n) }
+
 // checkArgs decodes the arguments as far as they are literal.
 func (l *loader) checkArgs(s *Step) {
 	if s.Spec.Vars {
@@ -188,7 +197,7 @@ func (l *loader) checkArgs(s *Step) {
 	}
 	args := s.Spec.New()
 	checked := without(s.Args, s.Spec.Conditions)
-	info, list := step.Decode(checked, args, s.Word, step.Mode{Dynamic: IsDynamic})
+	info, list := step.Decode(checked, args, s.Word, step.Mode{Dynamic: isLater})
 	l.list.Add(list...)
 	if !list.HasErrors() {
 		s.args = args
