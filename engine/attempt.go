@@ -59,7 +59,7 @@ func (r *runner) attempts(ctx context.Context, sc *scope, res event.Result) (eve
 		done, unknown, err := sc.with(r.resultLocals(sc, &out, values)).holds(ctx, s.Compiled.Until)
 		switch {
 		case r.predicts(sc):
-			out = r.looked(sc, out, done && !unknown, err)
+			out = r.looked(ctx, sc, out, done && !unknown, err)
 			return out, registeredOrUnknown(&out, values)
 		case err != nil && out.Error == nil: // an attempt that failed may have given nothing to ask for
 			out = failure(sc, out, err)
@@ -82,14 +82,14 @@ func (r *runner) attempts(ctx context.Context, sc *scope, res event.Result) (eve
 
 // looked ends an until that a plan looks at once. What would run has no result
 // that until could ask for.
-func (r *runner) looked(sc *scope, out event.Result, done bool, err error) event.Result {
+func (r *runner) looked(ctx context.Context, sc *scope, out event.Result, done bool, err error) event.Result {
 	switch {
 	case out.Error != nil || out.WouldRun || done:
 		return out
 	case err != nil:
 		return failure(sc, out, err)
 	default:
-		r.uncertain(sc, nil, nil)
+		r.uncertain(ctx, sc, nil, nil)
 		out.Status, out.Reason = event.Undecided, "it is tried until its until holds"
 		return out
 	}
@@ -116,7 +116,7 @@ func (r *runner) resultLocals(sc *scope, res *event.Result, values map[string]an
 func (r *runner) attempt(ctx context.Context, sc *scope, res event.Result) (event.Result, map[string]any) {
 	out, values := r.try(ctx, sc, res)
 	if out.Maybe && (out.Status == event.Failed || out.Status == event.Ignored) {
-		r.uncertain(sc, nil, nil)
+		r.uncertain(ctx, sc, nil, nil)
 		out.Status, out.Reason, out.Error = event.Undecided, whenUnknown+"; if it holds: "+out.Error.Summary, nil
 	}
 	return out, values
@@ -134,7 +134,7 @@ func (r *runner) try(ctx context.Context, sc *scope, res event.Result) (event.Re
 		return failure(sc, res, err), nil
 	}
 	if reason != "" {
-		r.uncertain(sc, call.node, nil)
+		r.uncertain(ctx, sc, call.node, nil)
 		res.Status, res.Reason = event.Undecided, reason
 		return res, nil
 	}
@@ -306,7 +306,7 @@ func (r *runner) judge(ctx context.Context, sc *scope, c call, res event.Result,
 	var bad *step.Failure
 	switch {
 	case errors.Is(err, virt.ErrUndecided) && res.Predicted:
-		r.uncertain(sc, c.node, converge)
+		r.uncertain(ctx, sc, c.node, converge)
 		res.Status, res.Reason = event.Undecided, reasonOf(err)
 		return res, nil
 	case err != nil && !(errors.As(err, &bad) && s.Compiled.FailedWhen != nil):
@@ -328,7 +328,7 @@ func (r *runner) judge(ctx context.Context, sc *scope, c call, res event.Result,
 		return failure(sc, res, err), values
 	}
 	if res.Maybe {
-		r.uncertain(sc, c.node, converge)
+		r.uncertain(ctx, sc, c.node, converge)
 		res.Status, res.Reason = event.Undecided, whenUnknown
 	}
 	if r.opts.Verbosity > 1 && !rec.hide {
@@ -368,17 +368,16 @@ func (r *runner) decide(ctx context.Context, sc *scope, res event.Result, values
 
 // uncertain marks what an undecided step may touch: what it changed so far, and
 // the object that its arguments name. args are nil where they were not evaluated.
-func (r *runner) uncertain(sc *scope, args *source.Node, list []applied) {
-	if sc.target.overlay == nil {
-		if !r.opts.Check || sc.step.Spec.Touches == "" {
-			return
-		}
-		if _, err := sc.target.connect(context.Background(), r); err != nil {
-			return // the next step that needs the target says so
-		}
+func (r *runner) uncertain(ctx context.Context, sc *scope, args *source.Node, list []applied) {
+	kind := sc.step.Spec.Touches
+	if !r.opts.Check || kind == "" && len(list) == 0 {
+		return
+	}
+	if _, err := sc.target.connect(ctx, r); err != nil {
+		return // the next step that needs the target says so
 	}
 	refs := touched(list)
-	if kind := sc.step.Spec.Touches; kind != "" {
+	if kind != "" {
 		refs = append(refs, virt.Ref{Kind: kind, Name: objectName(sc.step, args)})
 	}
 	sc.target.overlay.MarkMaybe(refs...)

@@ -41,7 +41,7 @@ func (r *runner) onTarget(ctx context.Context, p *play, s *playbook.Step, t *tar
 		res := failure(sc, event.Result{At: at, Elapsed: event.Seconds(time.Since(start))}, err)
 		r.ended(t, s, res, registered(&res, nil))
 	case reason != "":
-		r.uncertain(sc, nil, nil)
+		r.uncertain(ctx, sc, nil, nil)
 		res := event.Result{At: at, Status: event.Undecided, Reason: reason, Predicted: true}
 		r.ended(t, s, res, expr.Unknown{})
 	default:

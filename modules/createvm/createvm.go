@@ -132,6 +132,9 @@ func (a *Args) bring(ctx context.Context, env *step.Env, state virt.PowerState) 
 // creation gathers what a new VM is to be, filling in the image's values and the
 // defaults.
 func (a *Args) creation(ctx context.Context, env *step.Env) (virt.CreateVM, error) {
+	for _, key := range a.afterwards() {
+		env.Warn(fmt.Sprintf("vm %s: %s is known only afterwards; the default stands in for it here", a.Name, key))
+	}
 	c := virt.CreateVM{
 		Run: env.Run, Title: a.Title.Or(""), Description: a.Description.Or(""), Boot: a.boot(),
 		Firmware: a.Firmware, Machine: a.Machine, Autostart: a.Autostart.Or(false), Metadata: a.Metadata,
@@ -162,6 +165,25 @@ func (a *Args) creation(ctx context.Context, env *step.Env) (virt.CreateVM, erro
 		c.CloudInit = a.seed()
 	}
 	return c, nil
+}
+
+// afterwards names the sizes of a new VM that only the run will show.
+func (a *Args) afterwards() []string {
+	var out []string
+	cpu, memory := a.CPU.Or(CPU{}), a.Memory.Or(Memory{})
+	for _, f := range []struct {
+		name    string
+		unknown bool
+	}{
+		{"cpu", a.CPU.IsUnknown() || cpu.Count.IsUnknown() || cpu.Max.IsUnknown() || cpu.Topology.IsUnknown()},
+		{"memory", a.Memory.IsUnknown() || memory.Current.IsUnknown() || memory.Max.IsUnknown()},
+		{"the size of a disk", slices.ContainsFunc(a.Disks, func(d Disk) bool { return d.Size.IsUnknown() })},
+	} {
+		if f.unknown {
+			out = append(out, f.name)
+		}
+	}
+	return out
 }
 
 func (a *Args) boot() []string {
@@ -298,9 +320,11 @@ func (a *Args) ensureCPU(ctx context.Context, env *step.Env, vm *virt.VM) error 
 		return nil
 	}
 	cpu := a.CPU.Or(CPU{})
-	_, err := env.Apply(ctx, virt.SetCPU{
-		On: virt.OnVM(vm), Count: cpu.Count.Opt, Max: cpu.Max.Opt, Topology: step.Map(cpu.Topology, setcpu.Topology.Virt),
-	})
+	change := virt.SetCPU{On: virt.OnVM(vm), Count: cpu.Count.Opt, Max: cpu.Max.Opt, Topology: step.Map(cpu.Topology, setcpu.Topology.Virt)}
+	if a.CPU.IsUnknown() {
+		change.Count = virt.Unknown[int]()
+	}
+	_, err := env.Apply(ctx, change)
 	return err
 }
 
@@ -309,7 +333,11 @@ func (a *Args) ensureMemory(ctx context.Context, env *step.Env, vm *virt.VM) err
 		return nil
 	}
 	memory := a.Memory.Or(Memory{})
-	_, err := env.Apply(ctx, virt.SetMemory{On: virt.OnVM(vm), Current: step.Bytes(memory.Current), Max: step.Bytes(memory.Max)})
+	change := virt.SetMemory{On: virt.OnVM(vm), Current: step.Bytes(memory.Current), Max: step.Bytes(memory.Max)}
+	if a.Memory.IsUnknown() {
+		change.Current = virt.Unknown[int64]()
+	}
+	_, err := env.Apply(ctx, change)
 	return err
 }
 
@@ -318,9 +346,7 @@ func (a *Args) ensureSettings(ctx context.Context, env *step.Env, vm *virt.VM) e
 		On: virt.OnVM(vm), Title: a.Title.Opt, Description: a.Description.Opt, Autostart: a.Autostart.Opt,
 		Metadata: a.Metadata, LibvirtXML: a.Libvirt.XML.Opt,
 	}
-	if a.Boot.IsSet() {
-		change.Boot = virt.Some(a.boot())
-	}
+	change.Boot = step.Map(a.Boot, func([]Boot) []string { return a.boot() })
 	_, err := env.Apply(ctx, change)
 	return err
 }
@@ -332,6 +358,9 @@ func (a *Args) ensureDevices(ctx context.Context, env *step.Env) error {
 		vm, err := env.VM(ctx, a.Name)
 		if err != nil {
 			return err
+		}
+		if d.Size.IsUnknown() {
+			return &virt.Error{Kind: virt.ErrUndecided, Object: vm.Ref(), Summary: "the size of a disk is known only afterwards"}
 		}
 		spec := d.Spec()
 		spec.Boot = d.Boot
