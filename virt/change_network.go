@@ -10,7 +10,13 @@ type CreateNetwork struct {
 	MTU    int      `json:"mtu,omitempty"`
 	Type   string   `json:"type"`             // openvswitch, bridge
 	Bridge string   `json:"bridge,omitempty"` // empty = the host's only Open vSwitch bridge
-	Hosts  []string `json:"hosts,omitempty"`  // empty = all of the target
+	Hosts  []string `json:"hosts,omitempty"`  // empty = all of the target, of the cluster on an engine
+	// Cluster, HostNIC, Description and Comment are engines'. The cluster may be
+	// left out where there is only one, the NIC where hosts do not get the network.
+	Cluster     string `json:"cluster,omitempty"`
+	HostNIC     string `json:"host_nic,omitempty"` // NIC or bond of each host
+	Description string `json:"description,omitempty"`
+	Comment     string `json:"comment,omitempty"`
 }
 
 // DeleteNetwork removes a network that no VM uses.

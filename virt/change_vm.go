@@ -22,10 +22,25 @@ type CreateVM struct {
 	Metadata    map[string]string `json:"metadata,omitempty"`
 	Host        Opt[string]       `json:"host,omitzero"` // initial placement
 	Placement   string            `json:"placement,omitempty"`
-	CloudInit   *CloudInit        `json:"cloud_init,omitempty"`
+	// Cluster and DataCentre say where on an engine; empty where there is only one.
+	Cluster    string     `json:"cluster,omitempty"`
+	DataCentre string     `json:"data_centre,omitempty"`
+	Ovirt      *OvirtVM   `json:"ovirt,omitempty"`
+	CloudInit  *CloudInit `json:"cloud_init,omitempty"`
 	// LibvirtXML is merged into the domain XML that nactl makes; see
 	// virt/libvirt.
 	LibvirtXML string `json:"libvirt_xml,omitempty"`
+}
+
+// OvirtVM is what only engines have of a new VM. What is left empty is the
+// template's.
+type OvirtVM struct {
+	Type             string            `json:"type,omitempty"`      // server, desktop, high_performance
+	BIOSType         string            `json:"bios_type,omitempty"` // as q35_ovmf; else Firmware decides
+	InstanceType     string            `json:"instance_type,omitempty"`
+	Affinity         string            `json:"affinity,omitempty"` // to Host: migratable, user_migratable, pinned
+	HAPriority       int               `json:"ha_priority,omitempty"`
+	CustomProperties map[string]string `json:"custom_properties,omitempty"`
 }
 
 // CloudInit is what a new guest sets up for itself at its first boot.

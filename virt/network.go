@@ -13,7 +13,19 @@ type Network struct {
 	Active    bool     `json:"active"`
 	Autostart bool     `json:"autostart"`
 	Hosts     []string `json:"hosts,omitempty"` // where it is usable, sorted; on a node: the node itself
-	Native    string   `json:"-"`
+	// DataCentre, Comment, Clusters and Attachments are engines'.
+	DataCentre  string       `json:"data_centre,omitempty"`
+	Comment     string       `json:"comment,omitempty"`
+	Clusters    []string     `json:"clusters,omitempty"` // sorted
+	Attachments []Attachment `json:"attachments,omitempty"`
+	Native      string       `json:"-"`
+}
+
+// Attachment is where a host carries a network.
+type Attachment struct {
+	Host   string `json:"host"`
+	NIC    string `json:"nic"`     // or bond
+	InSync bool   `json:"in_sync"` // the host has it as the engine describes it
 }
 
 // Ref names the network.
@@ -23,15 +35,18 @@ func (n *Network) Ref() Ref { return NetworkRef(n.Name) }
 func (n *Network) Clone() Object {
 	c := *n
 	c.Hosts = slices.Clone(n.Hosts)
+	c.Clusters = slices.Clone(n.Clusters)
+	c.Attachments = slices.Clone(n.Attachments)
 	return &c
 }
 
 // Host is a hypervisor.
 type Host struct {
 	Name        string `json:"name"`
-	State       string `json:"state"` // up, maintenance, unreachable
+	State       string `json:"state"` // up, maintenance, unreachable; on engines also what else they call it
 	Address     string `json:"address,omitempty"`
 	Cluster     string `json:"cluster,omitempty"`
+	DataCentre  string `json:"data_centre,omitempty"`
 	CPUs        int    `json:"cpus"`
 	Memory      int64  `json:"memory"`
 	FreeMemory  int64  `json:"free_memory"`

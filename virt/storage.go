@@ -14,6 +14,8 @@ type Storage struct {
 	Source    string `json:"source,omitempty"`  // network source, where there is one
 	Host      string `json:"host,omitempty"`    // the only host that has it; empty when shared
 	Comment   string `json:"comment,omitempty"` // engines only
+	// DataCentre is an engine's; empty where the domain is attached to none.
+	DataCentre string `json:"data_centre,omitempty"`
 }
 
 // Ref names the storage.

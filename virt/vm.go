@@ -22,13 +22,14 @@ const (
 	InMigration PowerState = "migrating"
 	Starting    PowerState = "starting" // powering up, not yet running
 	Stopping    PowerState = "stopping"
+	Unreachable PowerState = "unreachable" // its host does not answer: it may run, or not
 )
 
 // IsLive tells whether a VM in this state has a live configuration beside the
 // stored one.
 func (s PowerState) IsLive() bool {
 	switch s {
-	case Running, Paused, InMigration, Starting, Stopping:
+	case Running, Paused, InMigration, Starting, Stopping, Unreachable:
 		return true
 	default:
 		return false
@@ -61,6 +62,8 @@ type VM struct {
 	Cluster     string            `json:"cluster,omitempty"`
 	DataCentre  string            `json:"data_centre,omitempty"`
 	Agent       AgentState        `json:"agent,omitempty"`
+	FQDN        string            `json:"fqdn,omitempty"`      // as the guest's agent reports it; engines only
+	Addresses   []string          `json:"addresses,omitempty"` // likewise, without prefix length; the first NIC's first
 	Tags        []string          `json:"tags,omitempty"`
 	Metadata    map[string]string `json:"metadata,omitempty"`
 	Pending     []Pending         `json:"pending,omitempty"`
@@ -173,6 +176,7 @@ func (v *VM) Clone() Object {
 	c.Disks = slices.Clone(v.Disks)
 	c.NICs = slices.Clone(v.NICs)
 	c.Boot = slices.Clone(v.Boot)
+	c.Addresses = slices.Clone(v.Addresses)
 	c.Tags = slices.Clone(v.Tags)
 	c.Metadata = maps.Clone(v.Metadata)
 	c.Pending = slices.Clone(v.Pending)
