@@ -50,6 +50,15 @@ func (n *Node) pools(ctx context.Context) (*poolIndex, error) {
 	if x := n.snap.poolIndex(); x != nil {
 		return x, nil
 	}
+	select {
+	case n.snap.reading <- struct{}{}:
+		defer func() { <-n.snap.reading }()
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	if x := n.snap.poolIndex(); x != nil {
+		return x, nil // read meanwhile
+	}
 	began := n.snap.begin()
 	x := &poolIndex{}
 	err := n.read(ctx, "read the storage pools", func(c *lv.Connect) error {

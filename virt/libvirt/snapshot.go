@@ -26,6 +26,7 @@ type snapshot struct {
 
 	pools     *poolIndex
 	poolsMark mark
+	reading   chan struct{} // held by whoever reads the pools
 }
 
 // mark is when something was read.
@@ -41,7 +42,7 @@ type snapshotVM struct {
 
 func (s *snapshot) init() {
 	s.names, s.vms, s.dropped, s.singles = map[string]bool{}, map[string]snapshotVM{}, map[string]uint64{}, map[string]bool{}
-	s.bulk = make(chan struct{}, 1)
+	s.bulk, s.reading = make(chan struct{}, 1), make(chan struct{}, 1)
 	s.now = time.Now
 }
 
