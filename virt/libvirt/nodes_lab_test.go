@@ -20,7 +20,15 @@ import (
 // labNode opens a node of the lab whose inventory NACTL_LAB names.
 func labNode(t *testing.T, name string) *Node {
 	t.Helper()
-	n, err := Open(t.Context(), labConfig(t, name))
+	return labNodeCalling(t, name, nil)
+}
+
+// labNodeCalling is labNode with a look at every call that goes out.
+func labNodeCalling(t *testing.T, name string, onCall func(program, procedure uint32)) *Node {
+	t.Helper()
+	cfg := labConfig(t, name)
+	cfg.OnCall = onCall
+	n, err := Open(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
