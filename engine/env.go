@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/nactl/nactl/engine/event"
@@ -38,7 +39,8 @@ func (r *runner) env(ctx context.Context, sc *scope, rec *recorder) (*step.Env, 
 		env.Wait, env.Sleep, env.Ask = lookOnce, noSleep, askNobody
 	} else {
 		env.Wait = func(ctx context.Context, w step.Waiting) error { return r.wait(ctx, env, rec, w) }
-		env.Sleep, env.Ask = sleep, r.ask
+		env.Sleep = sleep
+		env.Ask = func(ctx context.Context, prompt string) (string, bool, error) { return r.ask(ctx, rec.at, prompt) }
 	}
 	env.Local = controller{Local: r.world.Local, rec: rec, to: local}
 	if sc.step.Spec.Controller {
@@ -151,10 +153,37 @@ func noSleep(context.Context, time.Duration) error { return nil }
 
 func askNobody(context.Context, string) (string, bool, error) { return "", true, nil }
 
-func (r *runner) ask(ctx context.Context, prompt string) (string, bool, error) {
+// answers keeps what was typed, so that a step asks once for all of its targets.
+type answers struct {
+	mu    sync.Mutex
+	known map[string]*answer
+}
+
+type answer struct {
+	once sync.Once
+	text string
+	err  error
+}
+
+// ask shows a prompt of a step, unless another target's turn has shown the same.
+func (r *runner) ask(ctx context.Context, at event.At, prompt string) (string, bool, error) {
 	if r.world.Ask == nil {
 		return "", false, nil
 	}
-	answer, err := r.world.Ask(ctx, prompt)
-	return answer, true, err
+	key := fmt.Sprint(at.Step, "\x00", at.Attempt, "\x00", prompt)
+	if at.Item != nil {
+		key += fmt.Sprint("\x00", at.Item.Index)
+	}
+	r.answers.mu.Lock()
+	if r.answers.known == nil {
+		r.answers.known = map[string]*answer{}
+	}
+	a := r.answers.known[key]
+	if a == nil {
+		a = &answer{}
+		r.answers.known[key] = a
+	}
+	r.answers.mu.Unlock()
+	a.once.Do(func() { a.text, a.err = r.world.Ask(ctx, prompt) })
+	return a.text, true, a.err
 }

@@ -38,6 +38,7 @@ type stage struct {
 	opts    engine.Options
 	openErr map[string]error
 	secrets func(n *source.Node) (string, error)
+	ask     func(ctx context.Context, prompt string) (string, error)
 	ctx     context.Context
 	dir     string
 }
@@ -87,6 +88,7 @@ func (s *stage) world() *engine.World {
 		},
 		Image:  func(_, name string) (virt.ImageSource, error) { return virt.ImageSource{Name: name}, nil },
 		Files:  func(string) step.Files { return nil },
+		Ask:    s.ask,
 		Secret: func(_ context.Context, n *source.Node) (string, error) { return s.secrets(n) },
 	}
 	for _, name := range s.order {

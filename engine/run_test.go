@@ -3,7 +3,10 @@ package engine_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -252,4 +255,34 @@ func TestTitles(t *testing.T) {
 		names = append(names, e.Name)
 	}
 	s.want("names", strings.Join(names, "|"), "5|on a")
+}
+
+// A prompt is for a person, who answers once and not for each target.
+func TestPrompts(t *testing.T) {
+	s := on(t, "a b")
+	var mu sync.Mutex
+	var asked []string
+	s.ask = func(_ context.Context, prompt string) (string, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		asked = append(asked, prompt)
+		return fmt.Sprint(len(asked)), nil
+	}
+	x := s.play(`
+- pause: {prompt: Go on?}
+  register: p
+- debug: "{{ p.answer }}"
+- pause: {prompt: "And {{ item }}?"}
+  loop: [x, y]
+`)
+	slices.Sort(asked)
+	s.want("asked", strings.Join(asked, " "), "And x? And y? Go on?")
+	s.want("said", x.said(), "1|1")
+	asked = nil
+	s.plan("- pause: {prompt: Go on?}")
+	s.want("asked in a plan", strings.Join(asked, " "), "")
+	s = on(t, "a")
+	if x := s.play("- pause: {prompt: Go on?}"); x.code != engine.ExitOK || len(all[event.Warning](x)) != 1 {
+		t.Errorf("where nobody can type: exit code %d, %d warnings", x.code, len(all[event.Warning](x)))
+	}
 }

@@ -29,6 +29,7 @@ type runner struct {
 	index   int // of the step, over the whole run
 	steps   int
 	secrets secrets
+	answers answers
 
 	mu     sync.Mutex
 	totals event.PlanTotals

@@ -50,7 +50,6 @@ type Options struct {
 	RunID     string
 	User      string
 	Version   string
-	Playbooks []string
 	Inventory []string
 	Check     bool                    // a plan: nothing is changed
 	Forks     int                     // targets side by side; 0 = 50

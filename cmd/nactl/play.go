@@ -169,7 +169,7 @@ func (s *setup) prepare(files []string) (*engine.Prepared, *engine.World, *engin
 	s.conns = newConnections(inv, s.run, s.app.dial)
 	world := s.world(inv)
 	options := &engine.Options{
-		RunID: s.run, Version: version, Playbooks: files, Inventory: inv.Files, Check: s.check, Forks: s.c.Int("forks"), Extra: extra,
+		RunID: s.run, Version: version, Inventory: inv.Files, Check: s.check, Forks: s.c.Int("forks"), Extra: extra,
 		Tags: tags(s.c, "tags"), SkipTags: tags(s.c, "skip-tags"), Verbosity: s.c.Count("verbose"),
 	}
 	if u, err := user.Current(); err == nil {
