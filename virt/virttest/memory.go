@@ -122,23 +122,31 @@ func (m *Memory) Apply(ctx context.Context, c virt.Change) (virt.Outcome, error)
 			return virt.Outcome{}, err
 		}
 	}
-	var result any
-	if exec, ok := c.(virt.GuestExec); ok {
-		r, err := m.run(c.Object().Name, exec.Command)
+	ref := c.Object().Key()
+	if ref.Kind == virt.KindGuestFile {
+		if _, err := m.VM(ctx, ref.Scope); err != nil {
+			return virt.Outcome{}, err
+		}
+	}
+	out, err := m.change(ref, c)
+	if exec, ok := c.(virt.GuestExec); ok && err == nil {
+		r, err := m.run(ref.Name, exec.Command)
 		if err != nil {
 			return virt.Outcome{}, err
 		}
-		result = r
+		out.Result = r
 	}
+	return out, err
+}
+
+func (m *Memory) change(ref virt.Ref, c virt.Change) (virt.Outcome, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	ref := c.Object().Key()
 	after, out, err := virt.Decide(m, m.objects[ref], c)
 	if err != nil || !out.Changed {
 		return out, err
 	}
 	m.applied = append(m.applied, c)
-	out.Result = result
 	if c.Nature() == virt.Action {
 		return out, nil
 	}
@@ -174,11 +182,8 @@ func (m *Memory) known(o virt.Object) virt.Object {
 	}
 	for i := range vm.Disks {
 		k := &vm.Disks[i]
-		if k.Volume == "" {
-			k.Volume = vm.Name + "-" + k.Name + ".qcow2"
-		}
 		if k.Path.IsUnknown() {
-			k.Path = virt.Some("/pool/" + k.Volume)
+			k.Path = virt.Some("/pool/" + vm.Name + "-" + k.Name)
 		}
 	}
 	return vm
@@ -290,7 +295,7 @@ func (m *Memory) Hosts(ctx context.Context) ([]*virt.Host, error) {
 
 // GuestInfo implements virt.Reader.
 func (m *Memory) GuestInfo(ctx context.Context, vm string) (*virt.GuestInfo, error) {
-	if err := m.down(ctx); err != nil {
+	if _, err := m.VM(ctx, vm); err != nil {
 		return nil, err
 	}
 	if m.Guest == nil {
@@ -304,12 +309,15 @@ func (m *Memory) GuestFile(ctx context.Context, vm, path string, _ int64) (*virt
 	if _, err := m.VM(ctx, vm); err != nil {
 		return nil, err
 	}
+	if _, err := m.VM(ctx, vm); err != nil {
+		return nil, err
+	}
 	return get[*virt.GuestFile](ctx, m, virt.Ref{Kind: virt.KindGuestFile, Scope: vm, Name: path})
 }
 
 // GuestProbe implements virt.Reader.
 func (m *Memory) GuestProbe(ctx context.Context, vm string, c virt.Command) (*virt.CommandResult, error) {
-	if err := m.down(ctx); err != nil {
+	if _, err := m.VM(ctx, vm); err != nil {
 		return nil, err
 	}
 	return m.run(vm, c)
@@ -317,7 +325,7 @@ func (m *Memory) GuestProbe(ctx context.Context, vm string, c virt.Command) (*vi
 
 // GuestPort implements virt.Reader.
 func (m *Memory) GuestPort(ctx context.Context, vm string, port int) (string, error) {
-	if err := m.down(ctx); err != nil {
+	if _, err := m.VM(ctx, vm); err != nil {
 		return "", err
 	}
 	if m.Port == nil {
