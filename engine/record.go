@@ -72,6 +72,9 @@ func (r *recorder) apply(ctx context.Context, a virt.Applier, c virt.Change) (vi
 		r.sink.Emit(e)
 	})
 	out, err := r.patiently(ctx, a, c)
+	if errors.Is(err, virt.ErrOutcomeUnknown) && ctx.Err() == nil {
+		out, err = r.observe(ctx, c, err)
+	}
 	if r.predicted {
 		if errors.Is(err, virt.ErrUndecided) {
 			return out, err
@@ -101,6 +104,28 @@ func (r *recorder) apply(ctx context.Context, a virt.Applier, c virt.Change) (vi
 		r.mu.Unlock()
 	}
 	return out, err
+}
+
+// observe looks whether a change was made whose reply was lost. What it cannot
+// tell, and an action, of which nothing is to be seen, stays unknown.
+func (r *recorder) observe(ctx context.Context, c virt.Change, lost error) (virt.Outcome, error) {
+	if r.Platform == nil || c.Nature() == virt.Action {
+		return virt.Outcome{}, lost
+	}
+	r.Platform.Forget(c.Object())
+	now, err := virt.ReadFor(ctx, r.Platform, c)
+	if err != nil {
+		return virt.Outcome{}, errors.Join(lost, err)
+	}
+	if _, left, err := r.Platform.Predict(now, c); err != nil || left.Changed {
+		return virt.Outcome{}, lost
+	}
+	_, out, err := r.Platform.Predict(c.Seen(), c)
+	if err != nil {
+		return virt.Outcome{}, lost
+	}
+	out.Warnings = append(out.Warnings, "the reply to the change was lost; it was made")
+	return out, nil
 }
 
 // patiently tries again what a lock prevents.

@@ -286,3 +286,35 @@ func TestPrompts(t *testing.T) {
 		t.Errorf("where nobody can type: exit code %d, %d warnings", x.code, len(all[event.Warning](x)))
 	}
 }
+
+// Many targets, each reading what the others register meanwhile: for the race
+// detector.
+func TestManyTargets(t *testing.T) {
+	var names []string
+	for i := range 20 {
+		names = append(names, fmt.Sprintf("t%d", i))
+	}
+	s := on(t, strings.Join(names, " "), vm("x", virt.Running))
+	for _, name := range names {
+		s.vars[name] = map[string]any{"n": len(name), "own": "{{ target.name }}-{{ n }}"}
+	}
+	const text = `
+- targets: all
+  vars: {sum: "{{ len(keys(targets)) }}", line: "{{ own }} {{ targets.t0.own }}"}
+  steps:
+    - set_vars: {mine: "{{ line }}"}
+      loop: [1, 2, 3]
+      parallel: 3
+    - set_cpu: {vm: x, count: "{{ item }}"}
+      loop: [3, 3]
+      parallel: 2
+      register: r
+    - assert: {that: [targets.t7.mine == "t7-2 t0-2", sum == 20, len(r.results) == 2, targets.t3.r.failed == false]}
+`
+	if x := s.play(text); x.code != engine.ExitOK {
+		t.Error(x.results())
+	}
+	if got := s.targets["t5"].Kinds(); got != "set_cpu" {
+		t.Errorf("two items with one wish made %q", got)
+	}
+}

@@ -234,3 +234,19 @@ func TestExitCodes(t *testing.T) {
 		t.Errorf("exit code %d", x.code)
 	}
 }
+
+// When the reply to a change is lost, what is there now tells whether it was made.
+func TestLostReply(t *testing.T) {
+	lost := &virt.Error{Kind: virt.ErrOutcomeUnknown, Object: virt.VMRef("x"), Summary: "the reply was lost"}
+	s := on(t, "a", vm("x", virt.Running))
+	s.targets["a"].After = func(virt.Change) error { return lost }
+	x := s.play("- set_cpu: {vm: x, count: 3}")
+	s.want("made", x.results(), "changed")
+	if o := all[event.Outcome](x); len(o) != 1 || len(o[0].Warnings) != 1 || len(o[0].Fields) != 1 {
+		t.Errorf("outcomes: %+v; want one that says what was made, and warns", o)
+	}
+	s.want("an action", s.play("- power: {vm: x, action: reset}").results(), "failed: the reply was lost")
+	s.targets["a"].After = nil
+	s.targets["a"].Before = func(context.Context, virt.Change) error { return lost }
+	s.want("not made", s.play("- set_cpu: {vm: x, count: 4}").results(), "failed: the reply was lost")
+}

@@ -64,7 +64,7 @@ type Waiting struct {
 	What     string        // what is waited for, as "the guest agent of vm web-1"
 	VM       string        // whose events are worth a new look; may be empty
 	Timeout  time.Duration // over all
-	Interval time.Duration // between two looks without an event; 0 = a second
+	Interval time.Duration // between two looks without an event; 0 = one second, growing to three
 	// Look tells whether it is there, and if not, what is still missing. An error
 	// ends the waiting.
 	Look func(ctx context.Context) (done bool, missing string, err error)

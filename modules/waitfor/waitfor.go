@@ -35,7 +35,7 @@ type Output struct {
 var Spec = &step.Spec{
 	Name:    "wait_for",
 	Summary: "Waits until a VM's agent answers, it has an address, a port or SSH answers, or it is in a state",
-	Doc:     "Looks again at the platform's events, and otherwise once a second. Says what is still missing. A plan looks once and does not wait.",
+	Doc:     "Looks again at the platform's events, and otherwise every one to three seconds. Says what is still missing. A plan looks once and does not wait.",
 	New:     func() step.Step { return &Args{} },
 	Output:  Output{},
 	Example: `- name: Until it can be reached

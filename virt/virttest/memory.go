@@ -20,6 +20,9 @@ type Memory struct {
 
 	// Before is asked before each Apply; an error is what Apply then returns.
 	Before func(ctx context.Context, c virt.Change) error
+	// After is asked once a change is made; an error is what Apply then returns, as
+	// when its reply was lost.
+	After func(c virt.Change) error
 	// Settle gives what stands in the store after a change, where a test wants
 	// another object than the predicted one.
 	Settle func(c virt.Change, after virt.Object) virt.Object
@@ -135,6 +138,9 @@ func (m *Memory) Apply(ctx context.Context, c virt.Change) (virt.Outcome, error)
 			return virt.Outcome{}, err
 		}
 		out.Result = r
+	}
+	if err == nil && out.Changed && m.After != nil {
+		err = m.After(c)
 	}
 	return out, err
 }
