@@ -106,6 +106,28 @@ func (l lab) remove(prefix string) error {
 	return errors.Join(errs...)
 }
 
+// state prints everything on a node whose name begins with PREFIX: domains with
+// their definitions, networks, volumes, files in /run; and ports of Open vSwitch that are
+// not those of guests.
+const state = `v() { virsh -q -c qemu:///system "$@"; }
+{ v list --all; v net-list --all; for p in images shared; do v vol-list $p; done; ls /run; } | grep "PREFIX"
+for d in $(v list --all --name | grep "^PREFIX"); do v dumpxml --inactive "$d"; done
+ovs-vsctl list-ports ovsbr0 | grep -v "^vnet"; true`
+
+// state gives everything with a prefix on both nodes.
+func (l lab) state(t *testing.T, prefix string) string {
+	t.Helper()
+	var b strings.Builder
+	for i := 1; i <= 2; i++ {
+		out, err := l.node(i, strings.ReplaceAll(state, "PREFIX", prefix))
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(&b, "node %d:\n%s", i, out)
+	}
+	return b.String()
+}
+
 // own removes what an earlier test left of a prefix, and what this one leaves.
 func (l lab) own(t *testing.T, prefix string) {
 	t.Helper()

@@ -50,8 +50,12 @@ func TestLabPlanEqualsPlay(t *testing.T) {
 			} else {
 				args = append(args, "-i", l.inventory)
 			}
+			before := l.state(t, "t1-plan")
 			plan := play(t, append([]string{"plan"}, args...)...).must(t)
 			plan.readsOnly(t)
+			if d := gocmp.Diff(before, l.state(t, "t1-plan")); d != "" {
+				t.Errorf("the plan changed something (-before +after):\n%s", d)
+			}
 			played := play(t, append([]string{"play"}, args...)...).must(t)
 			if len(played.write) == 0 && len(played.sent) > 0 {
 				t.Error("the play sent nothing that writes: calls are not seen")
