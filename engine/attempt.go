@@ -313,6 +313,7 @@ func (r *runner) judge(ctx context.Context, sc *scope, c call, res event.Result,
 		if ctx.Err() != nil && !errors.Is(err, virt.ErrOutcomeUnknown) {
 			err = interrupted(ctx, err)
 		}
+		res.Altered = changed && !res.Predicted
 		res = failure(sc, res, err)
 		if bad != nil && len(actions) == 0 && !rec.hide {
 			res.Error.Found = bad.Detail // what a command said stands at its change

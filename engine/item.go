@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/nactl/nactl/engine/diag"
@@ -96,9 +95,6 @@ func (r *runner) loop(ctx context.Context, sc *scope, at event.At, items []*sour
 		}
 	}
 	r.ended(t, s, sum, registeredLoop(&sum, results, values))
-	if sum.Status == event.Ignored && slices.ContainsFunc(results, func(x event.Result) bool { return x.Status == event.Changed }) {
-		t.noteChanged()
-	}
 }
 
 // label gives a loop item in short.
@@ -146,11 +142,15 @@ func summary(at event.At, results []event.Result) event.Result {
 	for _, res := range results {
 		sum.Predicted = sum.Predicted || res.Predicted
 		sum.Pending = sum.Pending || res.Pending
+		sum.Altered = sum.Altered || res.Altered || res.Status == event.Changed
 		for i, status := range rank {
 			if status == res.Status && i < best {
 				best, sum.Status, sum.Reason, sum.Error = i, status, res.Reason, res.Error
 			}
 		}
+	}
+	if sum.Status != event.Failed && sum.Status != event.Ignored {
+		sum.Altered = false
 	}
 	if sum.Status == event.Changed {
 		sum.WouldRun = true
@@ -177,6 +177,7 @@ func (r *runner) ended(t *target, s *playbook.Step, res event.Result, value any)
 // failure fills in a result that did not end well.
 func failure(sc *scope, res event.Result, err error) event.Result {
 	s := sc.step
+	res.Altered = res.Altered || res.Status == event.Changed && !res.Predicted
 	res.Error = event.NewFailure(err)
 	lost := errors.Is(err, virt.ErrUnreachable) || errors.Is(err, virt.ErrAuth)
 	if sc.hidden() && !lost {

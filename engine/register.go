@@ -19,7 +19,7 @@ func registered(res *event.Result, output map[string]any) map[string]any {
 	for k, v := range output {
 		out[k] = v
 	}
-	out["changed"] = res.Status == event.Changed
+	out["changed"] = res.Status == event.Changed || res.Altered
 	out["failed"] = res.Status == event.Failed || res.Status == event.Unreachable || res.Status == event.Ignored
 	out["skipped"] = res.Status == event.Skipped
 	out["pending"] = res.Pending
@@ -40,7 +40,7 @@ func registeredLoop(sum *event.Result, results []event.Result, values []any) map
 	has := func(statuses ...event.Status) bool {
 		return slices.ContainsFunc(results, func(r event.Result) bool { return slices.Contains(statuses, r.Status) })
 	}
-	out["changed"] = has(event.Changed)
+	out["changed"] = has(event.Changed) || sum.Altered
 	out["failed"] = has(event.Failed, event.Unreachable, event.Ignored)
 	if has(event.Undecided) {
 		for _, key := range []string{"changed", "failed"} {

@@ -318,3 +318,31 @@ func TestManyTargets(t *testing.T) {
 		t.Errorf("two items with one wish made %q", got)
 	}
 }
+
+// What a step changed before it failed counts where the failure is ignored, as in
+// Ansible.
+func TestChangedAndFailed(t *testing.T) {
+	s := on(t, "a", vm("x", virt.Running))
+	x := s.play(`
+- local_exec: {command: ["false"]}
+  register: r
+  ignore_errors: true
+- debug: "{{ r.changed }} {{ r.failed }} {{ r.rc }}"
+- fail: no
+  register: r
+  ignore_errors: true
+- debug: "{{ r.changed }} {{ r.failed }}"
+- local_exec: {command: ["true"]}
+  register: r
+  failed_when: r.rc == 0
+  ignore_errors: true
+- local_exec: {command: ["true"]}
+  register: q
+  changed_when: false
+  failed_when: q.rc == 0
+  ignore_errors: true
+- debug: "{{ r.changed }} {{ q.changed }}"
+`)
+	s.want("said", x.said(), "true true 1|false true|true false")
+	s.want("recap", x.recap("a"), "ok=7 changed=2 unreachable=0 failed=0 skipped=0 ignored=4 pending=0 undecided=0")
+}

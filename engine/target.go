@@ -100,6 +100,9 @@ func (t *target) count(r event.Result, at time.Duration) {
 	case event.Ignored:
 		c.OK++
 		c.Ignored++
+		if r.Altered {
+			c.Changed++
+		}
 	case event.Rescued:
 		c.Rescued++
 	case event.Undecided:
@@ -111,13 +114,6 @@ func (t *target) count(r event.Result, at time.Duration) {
 	if r.Status == event.Failed || r.Status == event.Unreachable {
 		t.lost = true
 	}
-}
-
-// noteChanged counts a change of a step whose result says something else.
-func (t *target) noteChanged() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.recap.Changed++
 }
 
 // noteWriter keeps which step set which fields.
