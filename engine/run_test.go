@@ -291,7 +291,7 @@ func TestPrompts(t *testing.T) {
 // detector.
 func TestManyTargets(t *testing.T) {
 	var names []string
-	for i := range 20 {
+	for i := range 10 {
 		names = append(names, fmt.Sprintf("t%d", i))
 	}
 	s := on(t, strings.Join(names, " "), vm("x", virt.Running))
@@ -309,7 +309,7 @@ func TestManyTargets(t *testing.T) {
       loop: [3, 3]
       parallel: 2
       register: r
-    - assert: {that: [targets.t7.mine == "t7-2 t0-2", sum == 20, len(r.results) == 2, targets.t3.r.failed == false]}
+    - assert: {that: [targets.t7.mine == "t7-2 t0-2", sum == 10, len(r.results) == 2, targets.t3.r.failed == false]}
 `
 	if x := s.play(text); x.code != engine.ExitOK {
 		t.Error(x.results())
