@@ -30,11 +30,9 @@ done | virsh -q -c qemu:///system >/dev/null; rm -f PREFIX-*.xml; virsh -q -c qe
 // one in the next building: trips are what waiting for it costs, and were the
 // answers there at once, they would depend on who is quicker.
 func TestLabBudget(t *testing.T) {
-	const prefix, count = "t1-m", 100
+	const prefix, count = "t1-many", 100
 	l := openLab(t)
 	l.own(t, prefix)
-	// Started with the node they would be, were the lab to start again: they are
-	// gone by then.
 	out, err := l.node(1, strings.NewReplacer("PREFIX", prefix, "COUNT", fmt.Sprint(count)).Replace(manyVMs))
 	if err != nil || strings.TrimSpace(out) != fmt.Sprint(count) {
 		t.Fatalf("%v: %s", err, out)
@@ -43,13 +41,13 @@ func TestLabBudget(t *testing.T) {
 	if err := os.WriteFile(book, []byte(`- targets: n1
   vars: {numbers: `+"\"{{ 1..100 }}\""+`}
   steps:
-    - set_cpu: {vm: "t1-m-{{ item }}", count: 2}
+    - set_cpu: {vm: "t1-many-{{ item }}", count: 2}
       loop: "{{ numbers }}"
       parallel: 16
-    - set_memory: {vm: "t1-m-{{ item }}", size: 64MiB}
+    - set_memory: {vm: "t1-many-{{ item }}", size: 64MiB}
       loop: "{{ numbers }}"
       parallel: 16
-    - create_vm: {name: "t1-m-{{ item }}", autostart: true, description: one of many}
+    - create_vm: {name: "t1-many-{{ item }}", autostart: true, description: one of many}
       loop: "{{ numbers }}"
       parallel: 16
 `), 0o600); err != nil {

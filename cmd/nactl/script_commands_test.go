@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 	"time"
+	"unicode"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -51,8 +52,8 @@ func plain(ts *testscript.TestScript, neg bool, args []string) {
 	exitCode(ts, ts.Exec(args[0], args[1:]...))
 	for _, stream := range []string{"stdout", "stderr"} {
 		text := ts.ReadFile(stream)
-		if i := strings.IndexFunc(text, func(r rune) bool { return r < ' ' && r != '\n' || r == 0x7f }); i >= 0 {
-			ts.Fatalf("%s has the control character %q", stream, text[i])
+		if i := strings.IndexFunc(text, func(r rune) bool { return unicode.IsControl(r) && r != '\n' }); i >= 0 {
+			ts.Fatalf("%s has a control character: %q", stream, text[i:])
 		}
 		if stream == "stdout" && text == "" {
 			ts.Fatalf("stdout is empty")

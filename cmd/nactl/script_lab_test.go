@@ -105,7 +105,7 @@ func killed(ts *testscript.TestScript, neg bool, args []string) {
 	path := strings.TrimSpace(ts.ReadFile("stdout"))
 	cmd := exec.Command(path, args[3:]...)
 	cmd.Dir = ts.MkAbs(".")
-	for _, name := range []string{"HOME", "CI", "NACTL_INVENTORY", "PATH", "TESTSCRIPT_COMMAND", "TMPDIR"} {
+	for _, name := range []string{"HOME", "CI", "NACTL_INVENTORY", "PATH", "TMPDIR"} {
 		cmd.Env = append(cmd.Env, name+"="+ts.Getenv(name))
 	}
 	cmd.Stderr = os.Stderr
