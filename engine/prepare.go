@@ -96,11 +96,11 @@ func evalTargets(ctx context.Context, p *playbook.Play, w *World, o Options) (*s
 	names, values := map[string]expr.Field{}, expr.Values{}
 	for _, v := range p.Vars {
 		if !hasExpression(v.Value) {
-			names[v.Name], values[v.Name] = expr.Field{Type: playbook.TypeOf(v.Value)}, expr.FromNode(v.Value)
+			names[v.Name], values[v.Name] = expr.Field{Type: expr.TypeOf(v.Value)}, expr.FromNode(v.Value)
 		}
 	}
 	for name, n := range o.Extra {
-		names[name], values[name] = expr.Field{Type: playbook.TypeOf(n)}, expr.FromNode(n)
+		names[name], values[name] = expr.Field{Type: expr.TypeOf(n)}, expr.FromNode(n)
 	}
 	t, list := expr.CompileNode(p.Targets, expr.NewScope(names, expr.Options{Host: w.Host}))
 	if list.HasErrors() {

@@ -53,7 +53,7 @@ func (p path) String() string {
 			switch {
 			case i == 0:
 				b.WriteString(s)
-			case isName(s):
+			case IsName(s):
 				b.WriteString("." + s)
 			default:
 				fmt.Fprintf(&b, "[%q]", s)
@@ -71,7 +71,8 @@ func (p path) names() []string {
 	return out
 }
 
-func isName(s string) bool {
+// IsName tells whether an expression can read a variable of that name.
+func IsName(s string) bool {
 	for i, r := range s {
 		letter := r == '_' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z'
 		if !letter && (i == 0 || r < '0' || r > '9') {

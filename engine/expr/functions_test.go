@@ -162,7 +162,7 @@ func TestFunctionsAreDocumented(t *testing.T) {
 			t.Errorf("%s is a function of ours and has a hint", from)
 		}
 		if _, call, ok := strings.Cut(detail, "Write "); ok {
-			if name, _, ok := strings.Cut(call, "("); ok && isName(name) && !registry.known(name) && name != "x" {
+			if name, _, ok := strings.Cut(call, "("); ok && IsName(name) && !registry.known(name) && name != "x" {
 				t.Errorf("the hint for %s names %s, which does not exist", from, name)
 			}
 		}

@@ -50,10 +50,10 @@ func (c *compiler) run() {
 		c.names[name] = f
 	}
 	for _, v := range c.play.Vars {
-		c.define(v.Name, TypeOf(v.Value))
+		c.define(v.Name, expr.TypeOf(v.Value))
 	}
 	for name, n := range c.world.Extra {
-		c.define(name, TypeOf(n))
+		c.define(name, expr.TypeOf(n))
 	}
 	c.later = map[string]string{}
 	for _, s := range c.play.Steps {
@@ -77,9 +77,9 @@ func (c *compiler) inventory() map[string]expr.Field {
 	for _, target := range slices.Sorted(maps.Keys(c.world.Vars)) {
 		for name, n := range c.world.Vars[target] {
 			count[name]++
-			t := TypeOf(n)
+			t := expr.TypeOf(n)
 			if f, ok := names[name]; ok {
-				t = Unify(f.Type, t)
+				t = expr.Union(f.Type, t)
 			}
 			names[name] = expr.Field{Type: t}
 		}
@@ -103,7 +103,7 @@ func (c *compiler) inventory() map[string]expr.Field {
 // what both have in common.
 func (c *compiler) define(name string, t *expr.Type) {
 	if f, ok := c.names[name]; ok {
-		t = Unify(f.Type, t)
+		t = expr.Union(f.Type, t)
 	}
 	c.names[name] = expr.Field{Type: t}
 	delete(c.lacking, name)
@@ -190,9 +190,9 @@ func (c *compiler) cycles(uses map[string][]expr.Chain) {
 func (c *compiler) step(s *Step) {
 	own := map[string]expr.Field{}
 	for _, v := range s.Vars {
-		f := expr.Field{Type: TypeOf(v.Value)}
+		f := expr.Field{Type: expr.TypeOf(v.Value)}
 		if known, ok := c.names[v.Name]; ok {
-			f.Type = Unify(known.Type, f.Type) // what a step set or the command line says wins
+			f.Type = expr.Union(known.Type, f.Type) // what a step set or the command line says wins
 		}
 		own[v.Name] = f
 	}
@@ -207,7 +207,7 @@ func (c *compiler) step(s *Step) {
 	outer := c.scope(own)
 	out := &s.Compiled
 	out.Loop = c.template(s.Loop, outer)
-	inner := c.loop(s, out.Loop, outer)
+	inner := c.loop(s, out.Loop)
 	shadow(inner)
 	scope := c.scope(merge(own, inner))
 	for i := range s.Vars {
@@ -249,17 +249,13 @@ func (c *compiler) after(s *Step, inner map[string]expr.Field) {
 }
 
 // loop gives the names that exist only inside a loop.
-func (c *compiler) loop(s *Step, t *expr.Template, outer *expr.Scope) map[string]expr.Field {
+func (c *compiler) loop(s *Step, t *expr.Template) map[string]expr.Field {
 	if s.Loop == nil {
 		return nil
 	}
 	item := expr.AnyType
-	if t.IsStatic() || s.Loop.Kind == source.List {
-		item = TypeOf(s.Loop).Elem
-	} else if chains := t.Names(); len(chains) == 1 && t.IsExpression() && strings.TrimSpace(strings.Trim(s.Loop.Str, "{}")) == chains[0].String() {
-		if f, ok := outer.Lookup(chains[0].Path...); ok && f.Type != nil && f.Type.Kind == expr.List {
-			item = f.Type.Elem
-		}
+	if list := t.Type(); list.Kind == expr.List && list.Elem != nil {
+		item = list.Elem
 	}
 	return map[string]expr.Field{
 		s.LoopVar: {Type: item},
@@ -337,7 +333,7 @@ func (s *Step) fields() map[string]expr.Field {
 	}
 	if s.Spec.Vars {
 		for _, e := range s.Args.Entries {
-			fields[e.Key.Str] = expr.Field{Type: TypeOf(e.Value)}
+			fields[e.Key.Str] = expr.Field{Type: expr.TypeOf(e.Value)}
 		}
 	}
 	return fields

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/nactl/nactl/engine/diag"
+	"github.com/nactl/nactl/engine/expr"
 	"github.com/nactl/nactl/engine/source"
 	"github.com/nactl/nactl/modules/step"
 )
@@ -205,7 +206,7 @@ var reserved = []string{"item", "loop", "target", "vars", "groups", "targets", "
 // name checks a name that expressions are to use.
 func (l *loader) name(at *source.Node, name, what string) bool {
 	switch {
-	case !isName(name):
+	case !expr.IsName(name):
 		l.errorf(at.Range, "name", "%q cannot be the name of %s: use letters, digits and _, not a digit first", name, what)
 	case slices.Contains(reserved, name):
 		l.errorf(at.Range, "name", "%q cannot be the name of %s: nactl uses it itself", name, what)
@@ -213,16 +214,6 @@ func (l *loader) name(at *source.Node, name, what string) bool {
 		return true
 	}
 	return false
-}
-
-func isName(s string) bool {
-	for i, r := range s {
-		letter := r == '_' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z'
-		if !letter && (i == 0 || r < '0' || r > '9') {
-			return false
-		}
-	}
-	return s != ""
 }
 
 func (l *loader) text(e source.Entry) string {

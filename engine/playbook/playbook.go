@@ -46,7 +46,7 @@ func (p *Play) Leaves() map[string]expr.Field {
 	for _, s := range p.Steps {
 		for name, f := range s.fields() {
 			if before, ok := out[name]; ok {
-				f.Type = Unify(before.Type, f.Type)
+				f.Type = expr.Union(before.Type, f.Type)
 			}
 			f.Optional = true
 			out[name] = f

@@ -5,79 +5,8 @@ import (
 	"strings"
 
 	"github.com/nactl/nactl/engine/expr"
-	"github.com/nactl/nactl/engine/source"
 	"github.com/nactl/nactl/modules/step"
 )
-
-// TypeOf describes a value as far as its text tells: the members of a mapping are
-// known, an expression may give anything.
-func TypeOf(n *source.Node) *expr.Type {
-	switch n.Kind {
-	case source.Bool:
-		return expr.BoolType
-	case source.Int:
-		return expr.IntType
-	case source.Float:
-		return expr.FloatType
-	case source.String:
-		if IsDynamic(n) {
-			return expr.AnyType
-		}
-		return expr.StringType
-	case source.List:
-		var elem *expr.Type
-		for i, item := range n.Items {
-			if t := TypeOf(item); i == 0 {
-				elem = t
-			} else {
-				elem = Unify(elem, t)
-			}
-		}
-		return expr.ListOf(elem)
-	case source.Map:
-		if len(n.Entries) == 1 && n.Entries[0].Key.Str == "secret" {
-			return expr.AnyType
-		}
-		fields := map[string]expr.Field{}
-		for _, e := range n.Entries {
-			fields[e.Key.Str] = expr.Field{Type: TypeOf(e.Value)}
-		}
-		return expr.ClosedMap(fields)
-	default:
-		return expr.AnyType
-	}
-}
-
-// Unify gives what is true of both types: members that only one has are
-// optional, and where the kinds differ nothing is known.
-func Unify(a, b *expr.Type) *expr.Type {
-	switch {
-	case a == nil || b == nil || a.Kind != b.Kind:
-		return expr.AnyType
-	case a.Kind == expr.List:
-		return expr.ListOf(Unify(a.Elem, b.Elem))
-	case a.Kind == expr.Map:
-		fields := map[string]expr.Field{}
-		for name, f := range a.Fields {
-			g, both := b.Fields[name]
-			if both {
-				f = expr.Field{Type: Unify(f.Type, g.Type), Optional: f.Optional || g.Optional}
-			} else {
-				f.Optional = true
-			}
-			fields[name] = f
-		}
-		for name, f := range b.Fields {
-			if _, both := a.Fields[name]; !both {
-				f.Optional = true
-				fields[name] = f
-			}
-		}
-		return &expr.Type{Kind: expr.Map, Fields: fields, Open: a.Open || b.Open}
-	default:
-		return a
-	}
-}
 
 // resultType describes what a step registers: its declared output beside what
 // every step has.
