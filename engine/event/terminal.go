@@ -61,7 +61,6 @@ type activity struct {
 	started  time.Time
 	reported time.Time // when a line was last written about it
 	progress Progress
-	since    time.Time // when it began to wait for what progress says
 	changes  []change
 	messages []string
 }

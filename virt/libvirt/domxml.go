@@ -74,37 +74,6 @@ type vmMetadata struct {
 	entries    map[string]string // virt.VM.Metadata
 }
 
-// metadataElement finds nactl's metadata below <domain>; nil when there is none.
-func metadataElement(root *etree.Element) *etree.Element {
-	metadata := child(root, "metadata")
-	if metadata == nil {
-		return nil
-	}
-	for _, e := range metadata.ChildElements() {
-		if e.Tag == "vm" && e.NamespaceURI() == metadataNS {
-			return e
-		}
-	}
-	return nil
-}
-
-// writeMetadata puts m below <domain>, in place of what nactl has there; the
-// metadata of others stays.
-func writeMetadata(root *etree.Element, m vmMetadata) error {
-	if old := metadataElement(root); old != nil {
-		old.Parent().RemoveChild(old)
-	}
-	if m.unfinished == "" && len(m.entries) == 0 {
-		return nil
-	}
-	part := etree.NewDocument()
-	if err := part.ReadFromString(m.document()); err != nil {
-		return fmt.Errorf("nactl's metadata: %w", err)
-	}
-	ensureChild(root, "metadata").AddChild(part.Root())
-	return nil
-}
-
 // document writes m with its namespace, as it stands in a definition.
 func (m vmMetadata) document() string {
 	body := m.element()

@@ -24,7 +24,6 @@ const partSuffix = ".nactl-part"
 // pool is what a storage pool's XML tells.
 type pool struct {
 	name, kind, target, source string
-	active                     bool
 }
 
 // poolIndex finds the pool and volume of a path.
