@@ -16,10 +16,6 @@ type kind[S any] struct {
 	read func(*ovirtsdk.XMLReader, *xml.StartElement, string) (*S, error)
 }
 
-// maxItem bounds the XML of one object, and with it how deep go-ovirt's readers
-// can recurse. A VM with all that is followed is about 25 kB.
-const maxItem = 4 << 20
-
 // IncompleteError says that some of the objects of a reply could not be read.
 // What was read came with it, and must not be taken for all.
 type IncompleteError struct {

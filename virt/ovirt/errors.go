@@ -39,7 +39,7 @@ func (f *Fault) Error() string {
 		text = f.Detail
 	case f.Reason != "":
 		text = f.Reason
-	case http.StatusText(f.Status) != "":
+	case f.Status >= 300 && http.StatusText(f.Status) != "":
 		text = strings.ToLower(http.StatusText(f.Status))
 	default:
 		text = "refused without a reason"

@@ -107,6 +107,16 @@ func (s *source) again(isRoot bool) ([]byte, error) {
 	return bytes.Clone(rec.buf[:dec.InputOffset()-rec.base]), nil
 }
 
+// The bounds of the XML of one object. go-ovirt's readers call themselves for what
+// is nested, and a stack that overflows cannot be recovered from. A VM with all
+// that is followed has about 25 kB and 1400 tags.
+const (
+	maxItem = 4 << 20
+	maxTags = 20_000
+)
+
+var errLongItem = fmt.Errorf("one object is longer than %d MB or %d tags", maxItem>>20, maxTags)
+
 // recorder keeps what was read since the last keep. As an io.ByteReader it is
 // read by the XML decoder without another buffer between, so that what it holds
 // is what the decoder has seen.
@@ -114,17 +124,22 @@ type recorder struct {
 	r    *bufio.Reader
 	buf  []byte
 	base int64 // offset of buf
+	tags int   // in buf, at most
 }
 
 func (r *recorder) ReadByte() (byte, error) {
-	if len(r.buf) >= maxItem {
-		return 0, fmt.Errorf("one object is longer than %d MB", maxItem>>20)
+	if len(r.buf) >= maxItem || r.tags >= maxTags {
+		return 0, errLongItem
 	}
 	b, err := r.r.ReadByte()
-	if err == nil {
-		r.buf = append(r.buf, b)
+	if err != nil {
+		return 0, err
 	}
-	return b, err
+	r.buf = append(r.buf, b)
+	if b == '<' {
+		r.tags++
+	}
+	return b, nil
 }
 
 // Read is what the decoder asks a reader for; it uses ReadByte.
@@ -143,7 +158,7 @@ func (r *recorder) Read(p []byte) (int, error) {
 // keep drops what came before offset.
 func (r *recorder) keep(offset int64) {
 	r.buf = r.buf[:copy(r.buf, r.buf[offset-r.base:])]
-	r.base = offset
+	r.base, r.tags = offset, bytes.Count(r.buf, []byte("<"))
 }
 
 // withoutBlanks leaves out empty elements and attributes, and the blanks around
