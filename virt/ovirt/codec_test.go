@@ -257,7 +257,7 @@ func TestSDKIsFenced(t *testing.T) {
 		t.Fatalf("%d files, %v", len(files), err)
 	}
 	for _, file := range files {
-		if file == "codec_test.go" {
+		if file == "codec_test.go" || file == "encode_test.go" { // the writer is the oracle there
 			continue
 		}
 		src, err := os.ReadFile(file)
