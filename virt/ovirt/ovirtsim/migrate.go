@@ -1,0 +1,116 @@
+package ovirtsim
+
+import (
+	"fmt"
+)
+
+// migrateVM is the action migrate.
+func (e *Engine) migrateVM(c *call, vm *object) error {
+	cmd := command{"migrate", "VM"}
+	if err := cmd.runnable(vm); err != nil {
+		return err
+	}
+	switch vm.status() {
+	case "down", "suspended":
+		return cmd.refuse("ACTION_TYPE_FAILED_VM_IS_NOT_RUNNING")
+	case "migrating":
+		return cmd.refuse("ACTION_TYPE_FAILED_MIGRATION_IN_PROGRESS")
+	case "up", "powering_up", "paused":
+	default:
+		return cmd.badStatus(vm)
+	}
+	source := e.col("hosts").ids[vm.refID("host")]
+	target, err := e.migrationTarget(c.body, vm, source, cmd)
+	if err != nil {
+		return err
+	}
+	c.reply = []*elem{ref("vm", vm.id)}
+	e.migrate(c, vm, source, target, nil)
+	return nil
+}
+
+func (e *Engine) migrationTarget(in *elem, vm, source *object, cmd command) (*object, error) {
+	switch affinity := vm.get("placement_policy/affinity"); {
+	case affinity == "pinned":
+		return nil, cmd.refuse("ACTION_TYPE_FAILED_VM_IS_PINNED_TO_HOST")
+	case affinity == "user_migratable" && !in.bool("force") && !in.has("host"):
+		return nil, cmd.refuse("ACTION_TYPE_FAILED_VM_IS_NON_MIGRTABLE_AND_IS_NOT_FORCED_BY_USER_TO_MIGRATE")
+	}
+	if !in.has("host") {
+		body := vm.body
+		if in.has("cluster") {
+			found := e.col("clusters").match(in.kid("cluster"))
+			if len(found) == 0 {
+				return nil, entity("Cluster", in.kid("cluster"))
+			}
+			body = body.put(ref("cluster", found[0].id))
+		}
+		return e.schedule(vm, body, source, cmd)
+	}
+	found := e.col("hosts").match(in.kid("host"))
+	if len(found) == 0 {
+		return nil, entity("Host", in.kid("host"))
+	}
+	h := found[0]
+	switch {
+	case h == source:
+		return nil, cmd.refuse("ACTION_TYPE_FAILED_MIGRATION_TO_SAME_HOST")
+	case h.status() != "up":
+		return nil, cmd.refuse("ACTION_TYPE_FAILED_VDS_STATUS_ILLEGAL", "hostStatus", "Up")
+	case h.refID("cluster") != vm.refID("cluster") && !in.has("cluster"):
+		f := cmd.refuse("SCHEDULING_ALL_HOSTS_FILTERED_OUT")
+		return nil, f
+	}
+	if free := h.body.int("max_scheduling_memory") - e.committed(h); free < vm.body.int("memory_policy/guaranteed") {
+		f := cmd.refuse("SCHEDULING_ALL_HOSTS_FILTERED_OUT")
+		f.detail = f.detail[:len(f.detail)-1] + fmt.Sprintf(", The host %s did not satisfy internal filter Memory because its available memory is too low (%d MB) to run the VM.]",
+			h.name(), max(0, free/mib))
+		return nil, f
+	}
+	return h, nil
+}
+
+// migrate moves a running VM; done is called at the end, whatever it is.
+func (e *Engine) migrate(c *call, vm, source, target *object, done func()) {
+	end := e.later(c, "Migrating VM "+vm.name())
+	was := vm.status()
+	vm.lock = &lock{"ACTION_TYPE_FAILED_VM_IS_BEING_MIGRATED", []string{"VmName", vm.name()}}
+	corr := c.corr
+	e.event(corr, evMigrating, "normal", fmt.Sprintf("Migration started (VM: %s, Source: %s, Destination: %s, User: %s).",
+		vm.name(), source.name(), target.name(), e.opts.User), vm, source)
+	finish := func(ok bool) {
+		vm.lock, vm.moving = nil, nil
+		vm.set("status", was)
+		if ok {
+			vm.put(ref("host", target.id))
+			vm.put(ref("cluster", target.refID("cluster")))
+			e.event(corr, evMigrated, "normal", fmt.Sprintf("Migration completed (VM: %s, Source: %s, Destination: %s).",
+				vm.name(), source.name(), target.name()), vm, target)
+		} else {
+			e.event(corr, evMigrateFailed, "error", fmt.Sprintf("Migration failed (VM: %s, Source: %s, Destination: %s).",
+				vm.name(), source.name(), target.name()), vm, source)
+		}
+		end(ok)
+		if done != nil {
+			done()
+		}
+	}
+	vm.moving = finish
+	// The status follows with the host's first report, not with the call.
+	e.vmAfter(vm, e.time.Migrate/8, func() {
+		vm.set("status", "migrating")
+		e.vmAfter(vm, e.time.Migrate, func() {
+			finish(!e.rules["nomigrate "+vm.name()] && target.status() == "up")
+		})
+	})
+}
+
+// cancelMigration is the action cancelmigration.
+func (e *Engine) cancelMigration(_ *call, vm *object) error {
+	if vm.moving == nil {
+		return command{"cancel migration", "VM"}.refuse("VM_CANNOT_CANCEL_MIGRATION_WHEN_VM_IS_NOT_MIGRATING")
+	}
+	vm.gen++
+	vm.moving(false)
+	return nil
+}
