@@ -4,19 +4,15 @@ package libvirt
 
 import (
 	"bytes"
-	"cmp"
-	"encoding/base64"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"net/netip"
 	"regexp"
 	"slices"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/nactl/nactl/virt"
+	"github.com/nactl/nactl/virt/cloudinit"
 )
 
 // seed is what a NoCloud data source says to cloud-init: file name to content.
@@ -31,9 +27,7 @@ const (
 
 // needsSeed tells whether a new VM is told anything that only its guest can do.
 func needsSeed(c virt.CreateVM) bool {
-	return c.CloudInit != nil ||
-		slices.ContainsFunc(c.Disks, func(k virt.DiskSpec) bool { return k.MountPoint != "" }) ||
-		slices.ContainsFunc(c.NICs, nicSaysGuest)
+	return cloudinit.Needed(c) || slices.ContainsFunc(c.NICs, nicSaysGuest)
 }
 
 // nicSaysGuest tells whether a NIC is to be set up in some way that a guest does
@@ -50,18 +44,22 @@ func makeSeed(c virt.CreateVM, vm *virt.VM, instance string) (seed, error) {
 	if ci == nil {
 		ci = &virt.CloudInit{}
 	}
-	hostname := ci.Hostname
-	if hostname == "" {
-		hostname = c.Ref.Name
+	hostname, err := cloudinit.Hostname(c)
+	if err != nil {
+		return nil, err
 	}
-	if !hostnamePattern.MatchString(hostname) {
-		if ci.Hostname != "" {
-			return nil, &virt.Error{Kind: virt.ErrInvalid, Object: c.Ref, Summary: fmt.Sprintf("hostname %q is not one", hostname),
-				Hint: "use letters, digits, hyphens and dots"}
+	sections, err := cloudinit.UserData(c, hostname, ci.SSHKeys, func(spec virt.DiskSpec) (string, string, error) {
+		k := vm.Disk(spec.Name)
+		if k == nil {
+			return "", "", fmt.Errorf("disk %q of %s has no device", spec.Name, c.Ref)
 		}
-		hostname = "" // the VM's name is no host name: the image's stays
+		device, err := guestDevice(c.Ref, k)
+		return device, k.Serial, err
+	})
+	if err != nil {
+		return nil, err
 	}
-	user, err := userData(c, ci, vm, hostname)
+	user, err := cloudinit.WriteYAML("#cloud-config\n", sections)
 	if err != nil {
 		return nil, err
 	}
@@ -80,234 +78,6 @@ func makeSeed(c virt.CreateVM, vm *virt.VM, instance string) (seed, error) {
 	}
 	return s, nil
 }
-
-var hostnamePattern = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]{0,62})(\.[A-Za-z0-9][A-Za-z0-9-]{0,62})*$`)
-
-// section is one top-level key of a cloud-config document.
-type section struct {
-	key   string
-	value any // a list is written one item a line
-}
-
-// writeYAML writes the sections as YAML whose values are JSON. cloud-init reads
-// YAML 1.1, in which an unquoted yes, 12:30 or 0644 is no string; JSON's quoted
-// strings leave nothing to guess.
-func writeYAML(head string, sections []section) ([]byte, error) {
-	var b bytes.Buffer
-	b.WriteString(head)
-	for _, s := range sections {
-		if items, ok := s.value.([]any); ok {
-			fmt.Fprintf(&b, "%s:\n", s.key)
-			for _, item := range items {
-				text, err := oneLine(item)
-				if err != nil {
-					return nil, fmt.Errorf("%s: %w", s.key, err)
-				}
-				fmt.Fprintf(&b, "  - %s\n", text)
-			}
-			continue
-		}
-		text, err := oneLine(s.value)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", s.key, err)
-		}
-		fmt.Fprintf(&b, "%s: %s\n", s.key, text)
-	}
-	return b.Bytes(), nil
-}
-
-// oneLine writes JSON with a space after each comma and colon, without which
-// YAML 1.1 readers take {"a":1} for one string.
-func oneLine(v any) (string, error) {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	if err := e.Encode(v); err != nil {
-		return "", err
-	}
-	var out strings.Builder
-	quoted, escaped := false, false
-	for _, r := range strings.TrimSuffix(b.String(), "\n") {
-		switch {
-		case quoted && r == 0x7f:
-			out.WriteString(`\u007f`) // legal in JSON, not in YAML
-		default:
-			out.WriteRune(r)
-		}
-		switch {
-		case escaped:
-			escaped = false
-		case quoted && r == '\\':
-			escaped = true
-		case r == '"':
-			quoted = !quoted
-		case !quoted && (r == ',' || r == ':'):
-			out.WriteByte(' ')
-		}
-	}
-	return out.String(), nil
-}
-
-func userData(c virt.CreateVM, ci *virt.CloudInit, vm *virt.VM, hostname string) ([]byte, error) {
-	var s []section
-	if hostname != "" {
-		short, _, isFull := strings.Cut(hostname, ".")
-		s = append(s, section{"hostname", short})
-		if isFull {
-			s = append(s, section{"fqdn", hostname})
-		}
-		// sudo and others look the own name up.
-		s = append(s, section{"manage_etc_hosts", "localhost"})
-	}
-	if len(ci.SSHKeys) > 0 {
-		s = append(s, section{"ssh_authorized_keys", list(ci.SSHKeys)})
-	}
-	if len(ci.Users) > 0 {
-		users := []any{"default"} // without it the image's own user would be gone
-		for _, u := range ci.Users {
-			users = append(users, seedUser(u))
-		}
-		s = append(s, section{"users", users})
-	}
-	files, run := seedFiles(ci.Files)
-	if len(files) > 0 {
-		s = append(s, section{"write_files", files})
-	}
-	boot, mounts, err := seedMounts(c, vm)
-	if err != nil {
-		return nil, err
-	}
-	if len(mounts) > 0 {
-		s = append(s, section{"bootcmd", boot}, section{"mounts", mounts})
-	}
-	for _, argv := range ci.Run {
-		run = append(run, argv)
-	}
-	if len(run) > 0 {
-		s = append(s, section{"runcmd", run})
-	}
-	return writeYAML("#cloud-config\n", s)
-}
-
-func list(in []string) []any {
-	out := make([]any, len(in))
-	for i, s := range in {
-		out[i] = s
-	}
-	return out
-}
-
-func seedUser(u virt.GuestUser) map[string]any {
-	m := map[string]any{"name": u.Name, "lock_passwd": u.PasswordHash == ""}
-	if len(u.Groups) > 0 {
-		m["groups"] = strings.Join(u.Groups, ", ")
-	}
-	if u.Shell != "" {
-		m["shell"] = u.Shell
-	}
-	if u.Sudo != "" {
-		m["sudo"] = u.Sudo
-	}
-	if len(u.SSHKeys) > 0 {
-		m["ssh_authorized_keys"] = u.SSHKeys
-	}
-	if u.PasswordHash != "" {
-		m["hashed_passwd"] = u.PasswordHash // unlike passwd, also for a user whom the image has
-	}
-	return m
-}
-
-// seedStage is where files wait for their owners.
-const seedStage = "/var/lib/cloud/nactl"
-
-// seedFiles gives the files for write_files, and the commands that bring those
-// with an owner to their place. cloud-init writes files before it makes users,
-// and not every cloud-init that is about can defer a file.
-func seedFiles(list []virt.SeedFile) (files, run []any) {
-	for i, f := range list {
-		if f.Owner == "" {
-			files = append(files, seedFile(f.Path, f.Content, f.Mode))
-			continue
-		}
-		stage := fmt.Sprintf("%s/%d", seedStage, i)
-		files = append(files, seedFile(stage, f.Content, "0600"))
-		user, group, _ := strings.Cut(f.Owner, ":")
-		argv := []string{"install", "-D", "-m", cmp.Or(f.Mode, "0644"), "-o", user}
-		if group != "" {
-			argv = append(argv, "-g", group)
-		}
-		run = append(run, append(argv, stage, f.Path))
-	}
-	if len(run) > 0 {
-		run = append(run, []string{"rm", "-r", seedStage})
-	}
-	return files, run
-}
-
-func seedFile(path, content, mode string) map[string]any {
-	m := map[string]any{"path": path}
-	if plainText(content) {
-		m["content"] = content
-	} else {
-		m["content"], m["encoding"] = base64.StdEncoding.EncodeToString([]byte(content)), "b64"
-	}
-	if mode != "" {
-		m["permissions"] = mode
-	}
-	return m
-}
-
-// plainText tells whether YAML can carry s as it is.
-func plainText(s string) bool {
-	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool {
-		return r != '\n' && r != '\t' && (unicode.IsControl(r) || r == 0xfeff || r == 0xfffe || r == 0xffff)
-	})
-}
-
-// formatScript makes a file system on $1 of type $2, only if the device is blank:
-// its first MiB zeros, and no signature that blkid knows anywhere. cloud-init's
-// own fs_setup formats whatever has another type or label, in spite of
-// overwrite: false.
-const formatScript = `d=$1
-i=0
-while [ ! -b "$d" ] && [ $i -lt 30 ]; do sleep 1; i=$((i + 1)); done
-[ -b "$d" ] || exit 1
-[ "$(head -c 1048576 "$d" | tr -d '\0' | head -c 1 | wc -c)" -eq 0 ] || exit 0
-blkid -p "$d" >/dev/null 2>&1
-[ $? -eq 2 ] || exit 0
-exec "mkfs.$2" "$d"`
-
-// seedMounts gives the boot commands and fstab lines of the disks with a mount
-// point. The commands run before cloud-init mounts anything.
-func seedMounts(c virt.CreateVM, vm *virt.VM) (boot, mounts []any, err error) {
-	for _, spec := range c.Disks {
-		if spec.MountPoint == "" {
-			continue
-		}
-		k := vm.Disk(spec.Name)
-		if k == nil {
-			return nil, nil, fmt.Errorf("disk %q of %s has no device", spec.Name, c.Ref)
-		}
-		device, err := guestDevice(c.Ref, k)
-		if err != nil {
-			return nil, nil, err
-		}
-		filesystem := spec.Filesystem
-		if filesystem == "" {
-			filesystem = "ext4"
-		}
-		if !filesystemPattern.MatchString(filesystem) {
-			return nil, nil, &virt.Error{Kind: virt.ErrInvalid, Object: c.Ref,
-				Summary: fmt.Sprintf("disk %q cannot have the file system %q", k.Name, filesystem), Hint: "write for example ext4 or xfs"}
-		}
-		boot = append(boot, []string{"cloud-init-per", "instance", "nactl-format-" + k.Serial, "sh", "-c", formatScript, "sh", device, filesystem})
-		// nofail: a guest without its data disk still boots, and can say so.
-		mounts = append(mounts, []string{device, spec.MountPoint, filesystem, "defaults,nofail", "0", "2"})
-	}
-	return boot, mounts, nil
-}
-
-var filesystemPattern = regexp.MustCompile(`^[a-z][a-z0-9]{1,15}$`)
 
 // guestDevice is the path under which a Linux guest finds a disk by its serial,
 // whatever order it sees its disks in.
@@ -363,16 +133,16 @@ func networkConfig(c virt.CreateVM, vm *virt.VM) ([]byte, error) {
 		e["match"], e["set-name"] = map[string]any{"macaddress": strings.ToLower(mac)}, name
 		ethernets[name] = e
 	}
-	out := []section{{"version", 2}}
+	out := []cloudinit.Section{{Key: "version", Value: 2}}
 	var b bytes.Buffer
-	head, err := writeYAML("", out)
+	head, err := cloudinit.WriteYAML("", out)
 	if err != nil {
 		return nil, err
 	}
 	b.Write(head)
 	b.WriteString("ethernets:\n")
 	for _, name := range slices.Sorted(maps.Keys(ethernets)) {
-		text, err := oneLine(ethernets[name])
+		text, err := cloudinit.OneLine(ethernets[name])
 		if err != nil {
 			return nil, err
 		}

@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/nactl/nactl/virt"
+	"github.com/nactl/nactl/virt/cloudinit"
 )
 
 func seedCase() (virt.CreateVM, *virt.VM) {
@@ -67,7 +68,7 @@ func TestSeedSaysWhatWasAsked(t *testing.T) {
 		"write_files": []any{
 			map[string]any{"path": "/var/lib/cloud/nactl/0", "content": "a: 'b'\n\tc\n", "permissions": "0600"},
 			map[string]any{"path": "/etc/b", "content": "AP9/", "encoding": "b64"}},
-		"bootcmd": []any{[]any{"cloud-init-per", "instance", "nactl-format-data", "sh", "-c", formatScript, "sh", device, "xfs"}},
+		"bootcmd": []any{[]any{"cloud-init-per", "instance", "nactl-format-data", "sh", "-c", cloudinit.FormatScript, "sh", device, "xfs"}},
 		"mounts":  []any{[]any{device, "/srv/a b", "xfs", "defaults,nofail", "0", "2"}},
 		"runcmd": []any{[]any{"install", "-D", "-m", "0640", "-o", "ops", "-g", "ops", "/var/lib/cloud/nactl/0", "/etc/a"}, []any{"rm", "-r", "/var/lib/cloud/nactl"},
 			[]any{"systemctl", "enable", "--now", "nginx: yes"}, []any{"sh", "-c", "echo \"it's\" > /x\n"}},
