@@ -268,8 +268,10 @@ func TestJSON(t *testing.T) {
 			CreationTime     int64  `json:"creation_time"`
 			Link             []map[string]string
 			Actions          struct{ Link []map[string]string }
-			OS               struct{ Boot struct{ Devices struct{ Device []string } } }
-			NICs             map[string]any `json:"nics"`
+			OS               struct {
+				Boot struct{ Devices struct{ Device []string } }
+			}
+			NICs map[string]any `json:"nics"`
 		}
 	}
 	if err := json.Unmarshal([]byte(body), &v); err != nil {
