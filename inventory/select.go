@@ -22,7 +22,7 @@ func (inv *Inventory) Select(n *source.Node) ([]Target, diag.List) {
 	}
 	inv.checkMembers(n, set, &list)
 	if len(set) == 0 {
-		list.Errorf(n.Range, "empty-pattern", "no target is left by this pattern")
+		list.Errorf(n.Range, "empty-pattern", "no target is left by this pattern: the terms with & and ! take away all that the others name")
 	}
 	if list.HasErrors() {
 		return nil, list

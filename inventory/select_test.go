@@ -97,7 +97,7 @@ func TestSelectErrors(t *testing.T) {
 		{"kvm-b.members", []string{`1:1~13: there is no cluster kvm-b, did you mean "kvm-a"?`}},
 		{"web.members", []string{"1:1~11: there is no cluster web; there are: kvm-a"}},
 		{"kvm-a, node02", []string{"1:1~13: cluster kvm-a and its member node02 cannot be targets of one play: select one or the other"}},
-		{"prod & db", []string{"1:1~9: no target is left by this pattern"}},
+		{"prod & db", []string{"1:1~9: no target is left by this pattern: the terms with & and ! take away all that the others name"}},
 		{"web db", []string{`1:5~1: "d" does not belong here: put , or & between two names`}},
 		{"web,", []string{"1:5~1: a name is expected, not the end of the pattern"}},
 		{"web & & db", []string{`1:7~1: a name is expected, not "&"`}},

@@ -18,9 +18,10 @@ import (
 // connections builds the platforms of a run, each once: a node that is a target
 // and a member of a cluster has one connection. It is safe for concurrent use.
 type connections struct {
-	inv  *inventory.Inventory
-	run  string
-	dial dialer
+	inv   *inventory.Inventory
+	run   string
+	dial  dialer
+	jumps ssh.Dialer // shared, so that nodes behind one jump host cost it one login
 
 	mu        sync.Mutex
 	nodes     map[string]*libvirt.Node
@@ -79,7 +80,7 @@ func (c *connections) node(ctx context.Context, n *inventory.Node) (*libvirt.Nod
 		return node, nil
 	}
 	cfg := libvirt.Config{
-		Name: n.Name, URI: n.URI, Socket: n.Socket, Address: n.MigrationAddress, Accel: n.Accel, Maintenance: n.Maintenance, Run: c.run,
+		Name: n.Name, URI: n.URI, Socket: n.Socket, Address: n.MigrationAddress, Accel: n.Accel, Maintenance: n.Maintenance, Run: c.run, Dialer: &c.jumps,
 	}
 	if t, ok := c.inv.Target(n.Cluster); ok && t.Cluster != nil {
 		cfg.SharedPools = t.Cluster.SharedPools

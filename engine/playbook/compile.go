@@ -307,7 +307,7 @@ func (c *compiler) found(list diag.List, chains []expr.Chain) {
 			name = chain.Path[1]
 		}
 		if targets := c.lacking[name]; len(targets) > 0 && !chain.Guarded {
-			c.list.Errorf(chain.Range, "unknown-name", "unknown name %q on targets %s; give it to them too, or write default(%s, …)",
+			c.list.Errorf(chain.Range, "unknown-name", "unknown name %q on %s; give it a value there, too, or write default(%s, …)",
 				name, strings.Join(targets, ", "), chain)
 		}
 	}
@@ -344,7 +344,7 @@ func (s *Step) title() string {
 	if s.Name != "" {
 		return "\"" + s.Name + "\""
 	}
-	return s.Word + " of line " + s.Range.Pos.String()
+	return s.Word + " at " + s.Range.Pos.String()
 }
 
 func merge(a, b map[string]expr.Field) map[string]expr.Field {

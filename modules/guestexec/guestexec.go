@@ -46,7 +46,7 @@ func (a *Args) Ensure(ctx context.Context, env *step.Env) (step.Result, error) {
 	if err != nil || !ok {
 		return step.Result{}, err
 	}
-	return a.Outcome(end)
+	return a.Outcome(env, end)
 }
 
 func (a *Args) guards(ctx context.Context, env *step.Env) (step.Result, error) {

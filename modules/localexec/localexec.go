@@ -57,5 +57,5 @@ func (a *Args) Ensure(ctx context.Context, env *step.Env) (step.Result, error) {
 	if err != nil || !ok {
 		return step.Result{}, err
 	}
-	return a.Outcome(end)
+	return a.Outcome(env, end)
 }

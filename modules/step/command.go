@@ -56,7 +56,15 @@ func (c *CommandArgs) Probe() virt.Command {
 
 // Outcome turns the end of a command into the end of a step: an exit status other
 // than 0 is a Failure.
-func (c *CommandArgs) Outcome(r *virt.CommandResult) (Result, error) {
+func (c *CommandArgs) Outcome(env *Env, r *virt.CommandResult) (Result, error) {
+	for _, out := range []struct {
+		name string
+		cut  bool
+	}{{"stdout", r.StdoutTruncated}, {"stderr", r.StderrTruncated}} {
+		if out.cut {
+			env.Warn("the command wrote more to " + out.name + " than can be kept; what is kept is its beginning")
+		}
+	}
 	result := Result{Output: CommandOutput{*r}}
 	if r.RC == 0 {
 		return result, nil

@@ -26,6 +26,9 @@ type Config struct {
 	URI string
 	// SSH is how the node is reached; nil for this machine.
 	SSH *ssh.Config
+	// Dialer dials SSH; nodes that are given the same one share the connections to
+	// their jump hosts. nil: the node dials alone.
+	Dialer *ssh.Dialer
 	// Socket is libvirt's socket on the node; empty looks at the usual places.
 	Socket string
 	// Address is where other nodes send VMs to; empty leaves it to libvirt on the

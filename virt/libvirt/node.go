@@ -42,7 +42,7 @@ var _ virt.Platform = (*Node)(nil)
 var _ virt.Counter = (*Node)(nil)
 
 // maxLong bounds the connections of their own that long calls get.
-const maxLong = 8
+const maxLong = 32
 
 // Open makes a node. Nothing is loaded or dialled until it is first used, so its
 // only errors are those of the configuration.
@@ -53,6 +53,9 @@ func Open(_ context.Context, cfg Config) (*Node, error) {
 	}
 	if cfg.Name == "" {
 		return nil, &virt.Error{Kind: virt.ErrInvalid, Summary: "a node needs a name"}
+	}
+	if cfg.Dialer == nil {
+		cfg.Dialer = new(ssh.Dialer)
 	}
 	if cfg.MaxCalls <= 0 {
 		cfg.MaxCalls = defaultMaxCalls
@@ -167,7 +170,7 @@ func (n *Node) ssh(ctx context.Context) (*ssh.Client, error) {
 	if client != nil && client.Err() == nil {
 		return client, nil
 	}
-	fresh, err := ssh.Dial(ctx, *n.cfg.SSH)
+	fresh, err := n.cfg.Dialer.Dial(ctx, *n.cfg.SSH)
 	if err != nil {
 		return nil, err
 	}
