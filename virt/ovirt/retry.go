@@ -122,6 +122,10 @@ func (c *Client) final(ctx context.Context, req request, sent bool, err error) e
 	case errors.As(err, &known):
 		return err
 	case sent && !req.reads() && !answered:
+		// Who cancelled is told so, whatever came in meanwhile.
+		if end := context.Cause(ctx); end != nil && !errors.Is(err, end) {
+			err = errors.Join(end, err)
+		}
 		return c.outcomeUnknown(req, err)
 	case ctx.Err() != nil && !answered:
 		return context.Cause(ctx)
