@@ -1,0 +1,248 @@
+package ovirt
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/google/uuid"
+
+	"github.com/nactl/nactl/virt"
+)
+
+// edit is a change that was decided: the object as it is now, as it shall be,
+// and what this makes of the fields. The one that carries it out may add
+// warnings, pending fields and a result to out.
+type edit struct {
+	m          *machine // the VM as it is now; nil for one that is to be made, and for networks
+	now, after virt.Object
+	out        *virt.Outcome
+}
+
+// vm gives the VM as it is now; nil for one that is to be made.
+func (d *edit) vm() *virt.VM { vm, _ := d.now.(*virt.VM); return vm }
+
+// want gives the VM as it shall be; nil for one that is to be deleted.
+func (d *edit) want() *virt.VM { vm, _ := d.after.(*virt.VM); return vm }
+
+// changes tells whether a field is among what changes.
+func (d *edit) changes(path string) bool {
+	for _, f := range d.out.Fields {
+		if f.Path == path {
+			return true
+		}
+	}
+	return false
+}
+
+// waits tells whether a field is right in the configuration only.
+func (d *edit) waits(path string) bool {
+	for _, p := range d.out.Pending {
+		if p.Field == path {
+			return true
+		}
+	}
+	return false
+}
+
+// executor carries an edit out.
+type executor func(ctx context.Context, d *edit) error
+
+// executor gives what carries a change out on an engine; nil for a change that
+// engines do not know. It is the list of what an engine can do.
+func (e *Engine) executor(c virt.Change) executor {
+	switch c := c.(type) {
+	case virt.CreateVM:
+		return func(ctx context.Context, d *edit) error { return e.createVM(ctx, c, d) }
+	case virt.FinishVM:
+		return e.finishVM
+	case virt.DeleteVM:
+		return func(ctx context.Context, d *edit) error { return e.deleteVM(ctx, c, d) }
+	case virt.SetCPU:
+		return e.setCPU
+	case virt.SetMemory:
+		return e.setMemory
+	case virt.SetVM:
+		return e.setVM
+	case virt.Start:
+		return e.start
+	case virt.Shutdown:
+		return func(ctx context.Context, d *edit) error { return e.shutdown(ctx, c, d) }
+	case virt.PowerOff:
+		return e.powerOff
+	case virt.Suspend:
+		return e.suspend
+	case virt.Reboot:
+		return e.reboot
+	case virt.Reset:
+		return e.reset
+	case virt.Migrate:
+		return func(ctx context.Context, d *edit) error { return e.migrate(ctx, c, d) }
+	case virt.AttachDisk:
+		return func(ctx context.Context, d *edit) error { return e.attachDisk(ctx, c, d) }
+	case virt.DetachDisk:
+		return func(ctx context.Context, d *edit) error { return e.detachDisk(ctx, c, d) }
+	case virt.ResizeDisk:
+		return func(ctx context.Context, d *edit) error { return e.resizeDisk(ctx, c, d) }
+	case virt.AttachNIC:
+		return func(ctx context.Context, d *edit) error { return e.attachNIC(ctx, c, d) }
+	case virt.DetachNIC:
+		return func(ctx context.Context, d *edit) error { return e.detachNIC(ctx, c, d) }
+	case virt.ChangeNIC:
+		return func(ctx context.Context, d *edit) error { return e.changeNIC(ctx, c, d) }
+	case virt.CreateNetwork:
+		return func(ctx context.Context, d *edit) error { return e.createNetwork(ctx, c, d) }
+	case virt.DeleteNetwork:
+		return func(ctx context.Context, d *edit) error { return e.deleteNetwork(ctx, c, d) }
+	default:
+		return nil
+	}
+}
+
+// Supports tells whether an engine knows the change.
+func (e *Engine) Supports(c virt.Change) error {
+	if e.executor(c) != nil {
+		return nil
+	}
+	hint := ""
+	switch c.(type) {
+	case virt.Pause:
+		hint = "suspend it: an engine pauses a VM only by itself"
+	case virt.GuestExec, virt.GuestWrite:
+		hint = guestHint
+	}
+	return virt.Unsupported("an oVirt engine", c, hint)
+}
+
+// Check looks for what stands in the way of a change.
+func (e *Engine) Check(ctx context.Context, view virt.Reader, c virt.Change) error {
+	if err := e.Supports(c); err != nil {
+		return err
+	}
+	switch c := c.(type) {
+	case virt.CreateVM:
+		return e.checkCreateVM(ctx, view, c)
+	case virt.AttachDisk:
+		return e.checkAttachDisk(ctx, view, c)
+	case virt.AttachNIC:
+		return e.checkNIC(ctx, view, c.Ref, c.NIC.Network)
+	case virt.ChangeNIC:
+		if network, ok := c.Network.Get(); ok {
+			return e.checkNIC(ctx, view, c.Ref, network)
+		}
+	case virt.Migrate:
+		return e.checkMigrate(ctx, view, c)
+	case virt.CreateNetwork:
+		return e.checkCreateNetwork(ctx, c)
+	}
+	return nil
+}
+
+// Apply makes a change: the object is locked, read afresh, compared, checked, and
+// only then changed. What is sent carries a correlation id, by which the engine's
+// own words on a failure are found.
+func (e *Engine) Apply(ctx context.Context, c virt.Change) (virt.Outcome, error) {
+	if err := e.Supports(c); err != nil {
+		return virt.Outcome{}, err
+	}
+	ref := c.Object()
+	unlock, err := e.locks.lock(ctx, ref)
+	if err != nil {
+		return virt.Outcome{}, err
+	}
+	defer unlock()
+	e.Forget(ref)
+	now, err := virt.ReadFor(ctx, e, c)
+	if err != nil {
+		return virt.Outcome{}, err
+	}
+	after, out, err := virt.Decide(e, now, c)
+	if err != nil || !out.Changed {
+		return out, err
+	}
+	if err := e.Check(ctx, e, c); err != nil {
+		return virt.Outcome{}, err
+	}
+	d := &edit{now: now, after: after, out: &out}
+	if ref.Kind == virt.KindVM && d.vm() != nil {
+		if d.m, err = e.machine(ctx, ref.Name); err != nil {
+			return virt.Outcome{}, err
+		}
+	}
+	c, _ = adapt(now, c)
+	if CorrelationOf(ctx) == "" {
+		ctx = WithCorrelation(ctx, "nactl-"+uuid.NewString())
+	}
+	defer e.Forget(ref)
+	if err := e.executor(c)(ctx, d); err != nil {
+		return virt.Outcome{}, e.failed(ctx, c, err)
+	}
+	return out, nil
+}
+
+// failed says what a change failed of: the error in terms of the object, with the
+// engine's own words where it did not refuse but fail.
+func (e *Engine) failed(ctx context.Context, c virt.Change, err error) error {
+	ref := c.Object()
+	var state *stateError
+	var known *virt.Error
+	switch {
+	case errors.As(err, &state):
+		return &virt.Error{Object: ref, Summary: "cannot " + verb(c) + ": " + state.why, Found: "status " + state.status,
+			Err: e.words(ctx), Hint: "look at the engine's events"}
+	case errors.As(err, &known) && known.Kind == virt.ErrTimeout && known.Object.Kind == "":
+		return &virt.Error{Kind: virt.ErrTimeout, Object: ref, Summary: "cannot " + verb(c) + ": " + known.Summary, Err: e.words(ctx)}
+	case errors.As(err, &known) && known.Kind == virt.ErrNotFound && known.Object.Kind == "":
+		return &virt.Error{Kind: virt.ErrNotFound, Object: ref, Summary: "has gone while it was waited for", Err: e.words(ctx)}
+	}
+	return explain(verb(c), ref, err)
+}
+
+// words gives what the engine's events say of a change; nil for nothing.
+func (e *Engine) words(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTime)
+	defer cancel()
+	if text := e.why(ctx); text != "" {
+		return fmt.Errorf("the engine says: %s", text)
+	}
+	return nil
+}
+
+// verb says what a change does, for messages.
+func verb(c virt.Change) string {
+	switch c.(type) {
+	case virt.CreateVM, virt.CreateNetwork:
+		return "make it"
+	case virt.FinishVM, virt.SetVM:
+		return "change it"
+	case virt.DeleteVM, virt.DeleteNetwork:
+		return "delete it"
+	case virt.SetCPU:
+		return "change its CPUs"
+	case virt.SetMemory:
+		return "change its memory"
+	case virt.Start:
+		return "start it"
+	case virt.Shutdown, virt.PowerOff:
+		return "stop it"
+	case virt.Suspend:
+		return "suspend it"
+	case virt.Reboot, virt.Reset:
+		return "restart it"
+	case virt.Migrate:
+		return "move it"
+	case virt.AttachDisk:
+		return "attach the disk"
+	case virt.DetachDisk:
+		return "detach the disk"
+	case virt.ResizeDisk:
+		return "resize the disk"
+	case virt.AttachNIC:
+		return "attach the NIC"
+	case virt.DetachNIC:
+		return "detach the NIC"
+	case virt.ChangeNIC:
+		return "change the NIC"
+	}
+	return virt.KindOf(c)
+}

@@ -1,0 +1,116 @@
+package ovirt
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	ovirtsdk "github.com/ovirt/go-ovirt"
+
+	"github.com/nactl/nactl/virt"
+)
+
+// Engine is one engine as a platform.
+//
+// Names: VMs, templates and networks have names that are unique only within a
+// data centre. A name that two of them have is an ErrConflict that lists them;
+// it is then written with its data centre, as "dc1/web-1".
+type Engine struct {
+	*Client
+	rules virt.Rules
+
+	snap  snapshot
+	dir   directory
+	locks locks
+
+	vms   *poller[vmLook]
+	disks *poller[string] // status
+}
+
+var (
+	_ virt.Platform = (*Engine)(nil)
+	_ virt.Counter  = (*Engine)(nil)
+)
+
+// vmLook is what those who wait for a VM look at.
+type vmLook struct {
+	status string
+	host   string // id
+}
+
+// Open makes an engine. Nothing is sent until it is first used, so its only errors
+// are those of the configuration.
+func Open(_ context.Context, cfg Config) (*Engine, error) {
+	c, err := New(cfg)
+	if err != nil {
+		return nil, err
+	}
+	e := &Engine{Client: c}
+	e.rules = virt.Rules{LiveCPU: liveCPU, LiveMemory: liveMemory, Created: created, Attached: attached, Refuse: refuse}
+	e.snap.init()
+	e.dir.init()
+	e.locks.init()
+	e.vms = newPoller(c, kindVM, "/vms", nil, func(v *ovirtsdk.Vm) (vmLook, error) {
+		return vmLook{status: string(value(v.Status())), host: idIn(v.Host())}, nil
+	})
+	e.disks = newPoller(c, kindDisk, "/disks", nil, func(d *ovirtsdk.Disk) (string, error) {
+		return string(value(d.Status())), nil
+	})
+	return e, nil
+}
+
+// Type is ovirt.
+func (e *Engine) Type() string { return "ovirt" }
+
+// Name is what the inventory calls the engine.
+func (e *Engine) Name() string { return e.cfg.Name }
+
+// closeTime is how long the engine has to take its token back.
+const closeTime = 5 * time.Second
+
+// Close logs out and ends all connections.
+func (e *Engine) Close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), closeTime)
+	defer cancel()
+	return e.Client.Close(ctx)
+}
+
+// locks keeps changes to one object from running at the same time.
+type locks struct {
+	mu   sync.Mutex
+	held map[virt.Ref]*lock
+}
+
+type lock struct {
+	place chan struct{}
+	users int
+}
+
+func (l *locks) init() { l.held = map[virt.Ref]*lock{} }
+
+// lock waits for the object to be free. The result frees it again.
+func (l *locks) lock(ctx context.Context, ref virt.Ref) (unlock func(), err error) {
+	key := ref.Key()
+	l.mu.Lock()
+	k := l.held[key]
+	if k == nil {
+		k = &lock{place: make(chan struct{}, 1)}
+		l.held[key] = k
+	}
+	k.users++
+	l.mu.Unlock()
+	leave := func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if k.users--; k.users == 0 {
+			delete(l.held, key)
+		}
+	}
+	select {
+	case k.place <- struct{}{}:
+		return func() { <-k.place; leave() }, nil
+	case <-ctx.Done():
+		leave()
+		return nil, context.Cause(ctx)
+	}
+}
