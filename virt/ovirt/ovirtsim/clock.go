@@ -32,9 +32,12 @@ func (c *clock) now() time.Time {
 }
 
 // after runs fn at d engine time from now.
-func (c *clock) after(d time.Duration, fn func()) {
+func (c *clock) after(d time.Duration, fn func()) { c.due(c.now().Add(d), fn) }
+
+// due runs fn at engine time t.
+func (c *clock) due(t time.Time, fn func()) {
 	c.seq++
-	heap.Push(&c.tasks, task{at: c.now().Add(d), seq: c.seq, fn: fn})
+	heap.Push(&c.tasks, task{at: t, seq: c.seq, fn: fn})
 }
 
 // settle runs what is due.

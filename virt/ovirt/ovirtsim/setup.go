@@ -69,7 +69,7 @@ func (e *Engine) setup(c *call, h *object, change func(*hostNet) error, commit b
 	if d := e.slow[h.name()]; d > 0 {
 		done = e.clock.now().Add(d)
 	}
-	e.clock.after(done.Sub(e.clock.now()), func() {
+	e.clock.due(done, func() {
 		h.lock = nil
 		if e.rules["nosetup "+h.name()] || h.status() == "non_responsive" {
 			result = failed("Illegal Network parameters")

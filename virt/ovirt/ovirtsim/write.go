@@ -94,6 +94,15 @@ func (x *elem) xml(b *bytes.Buffer) {
 }
 
 func escape(b *bytes.Buffer, s string) {
+	clean := true
+	for i := 0; i < len(s) && clean; i++ {
+		c := s[i]
+		clean = c >= ' ' && c < 0x7f && c != '<' && c != '>' && c != '&' && c != '"' && c != '\''
+	}
+	if clean { // almost everything, and lists can be large
+		b.WriteString(s)
+		return
+	}
 	_ = xml.EscapeText(b, []byte(s)) // a Buffer never fails
 }
 
