@@ -48,6 +48,9 @@ type Setup struct {
 	// Unsupported lists what the platform cannot do, with the reason: a kind of
 	// change, as attach_disk, or one case of it, as attach_disk/running.
 	Unsupported map[string]string
+	// OwnCPUMax says that the platform itself decides how many CPUs a VM can be
+	// given while it runs, and that it can be given four.
+	OwnCPUMax bool
 	// Unpredicted lists fields, by their JSON names, that no prediction can know
 	// beside those that it calls unknown.
 	Unpredicted []string
@@ -106,6 +109,9 @@ type testCase struct {
 type changeOf func(on virt.On) virt.Change
 
 func (r *runner) run(t *testing.T, c testCase) {
+	if kind := r.needsUnsupported(t, c); kind != "" {
+		return // nothing can be where this case begins
+	}
 	name := r.prepare(t, c)
 	ref := virt.VMRef(name)
 	if c.object != nil {
@@ -184,6 +190,23 @@ func (r *runner) prepare(t *testing.T, c testCase) string {
 		r.apply(t, f(virt.On{Ref: ref, Before: r.look(t, ref)}))
 	}
 	return name
+}
+
+// needsUnsupported gives the kind of change that a case begins with and that the
+// platform cannot do, as it has to say.
+func (r *runner) needsUnsupported(t *testing.T, c testCase) string {
+	for _, f := range c.arrange {
+		change := f(virt.On{Ref: virt.VMRef(r.Prefix + "ghost")})
+		kind := virt.KindOf(change)
+		if r.Unsupported[kind] == "" {
+			continue
+		}
+		if err := r.p.Supports(change); !errors.Is(err, virt.ErrUnsupported) {
+			t.Errorf("%s: %v; want ErrUnsupported", kind, err)
+		}
+		return kind
+	}
+	return ""
 }
 
 // unsupported gives the reason why the platform cannot do a case; empty when it

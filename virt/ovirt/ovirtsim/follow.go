@@ -93,6 +93,9 @@ func (f *followed) known(o *object, _ *elem) error {
 func (v view) followList(o *object, rel string, f *followed) (*elem, error) {
 	p, _ := v.e.members(o, rel)
 	x := &elem{name: p.list}
+	if o.kind == kindHost && squash(rel) == "nics" {
+		x.name = "nics" // inside a host the list is called as its link
+	}
 	for _, k := range p.item {
 		kx, err := v.show(k, f.deeper())
 		if err != nil {

@@ -1,0 +1,134 @@
+package ovirt
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nactl/nactl/virt"
+	"github.com/nactl/nactl/virt/ovirt/ovirtsim"
+	"github.com/nactl/nactl/virt/virttest"
+)
+
+// simulated starts an engine whose seconds are short, and opens it.
+func simulated(t *testing.T, o ovirtsim.Options, edit ...func(*Config)) (*ovirtsim.Engine, *Engine) {
+	t.Helper()
+	if o.Speed == 0 {
+		o.Speed = 1000
+	}
+	sim, err := ovirtsim.New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := sim.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(sim.Close)
+	ca := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(ca, sim.CA(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cfg := Config{Name: "e1", URL: sim.URL(), Username: sim.User(), CAFile: ca, Poll: 5 * time.Millisecond,
+		Password: func(context.Context) (string, error) { return sim.Password(), nil },
+		// What is waited for is the simulator, which is quick.
+		Sleep: func(ctx context.Context, d time.Duration) error { return sleep(ctx, min(d, 5*time.Millisecond)) }}
+	for _, f := range edit {
+		f(&cfg)
+	}
+	e, err := Open(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := e.Close(); err != nil {
+			t.Errorf("close: %v", err)
+		}
+	})
+	return sim, e
+}
+
+// writes counts the requests that change something; logins do not.
+func writes(e *Engine) int {
+	n := 0
+	for name, count := range e.Stats().Procedures {
+		if !strings.HasPrefix(name, "GET ") && !strings.Contains(name, "/sso/") {
+			n += count
+		}
+	}
+	return n
+}
+
+// engineUnsupported is what engines cannot do, or nactl on them.
+var engineUnsupported = map[string]string{
+	"pause":           "an engine pauses VMs only by itself",
+	"set_vm/words":    "an engine keeps no metadata",
+	"guest_exec":      "an engine has no way into a guest",
+	"guest_write":     "an engine has no way into a guest",
+	"migrate/stopped": "a VM that does not run is on no host",
+}
+
+func small() ovirtsim.Options {
+	o := ovirtsim.Small()
+	o.DataCenters[0].Networks = []ovirtsim.Network{{Name: "lan", VLAN: 5, Hosts: true}, {Name: "dmz", VLAN: 6, Hosts: true}}
+	return o
+}
+
+func TestContractOnTheSimulator(t *testing.T) {
+	virttest.Run(t, virttest.Setup{
+		New:    func(t *testing.T) virt.Platform { _, e := simulated(t, small()); return e },
+		Prefix: "c-",
+		VM: func(name string) virt.CreateVM {
+			return virt.CreateVM{On: virt.On{Ref: virt.VMRef(name)}, Run: "r1", CPU: virt.CPU{Count: 1},
+				Memory: virt.Memory{Current: 64 * virt.MiB}, NICs: []virt.NICSpec{{Name: "nic1", Network: "lan"}},
+				Image:   &virt.Image{Source: virt.ImageSource{Name: "debian", Template: "debian-12"}, Size: 10 * virt.GiB, Format: "qcow2"},
+				Disks:   []virt.DiskSpec{{Name: "root", Boot: true, Storage: "data", Sparse: true}},
+				Cluster: "Default", DataCentre: "Default",
+				Ovirt: &virt.OvirtVM{CustomProperties: map[string]string{"vendor": "knob"}}}
+		},
+		Disk: func(name string) virt.DiskSpec {
+			return virt.DiskSpec{Name: name, Size: 8 * virt.MiB, Storage: "data", Sparse: true}
+		},
+		Networks: [2]string{"lan", "dmz"},
+		Network: func(name string, vlan int) virt.CreateNetwork {
+			return virt.CreateNetwork{On: virt.On{Ref: virt.NetworkRef(name)}, Type: "engine", VLAN: vlan, Cluster: "Default",
+				HostNIC: "eth2", Hosts: []string{"host1", "host2"}}
+		},
+		Guest: func(t *testing.T, p virt.Platform) string {
+			return guestOn(t, p.(*Engine), "guest")
+		},
+		Elsewhere:   "host2",
+		Writes:      func(p virt.Platform) int { return writes(p.(*Engine)) },
+		Unsupported: engineUnsupported,
+		OwnCPUMax:   true,
+		Unpredicted: []string{"firmware", "data_centre", "serial", "fqdn", "addresses"},
+	})
+}
+
+// guestOn gives a running VM.
+func guestOn(t *testing.T, e *Engine, name string) string {
+	t.Helper()
+	ctx := context.WithoutCancel(t.Context())
+	if vm, err := e.VM(ctx, name); err == nil && vm.State == virt.Running {
+		return name
+	}
+	make := virt.CreateVM{On: virt.On{Ref: virt.VMRef(name)}, Run: "r1", CPU: virt.CPU{Count: 1}, Memory: virt.Memory{Current: virt.GiB},
+		Image: &virt.Image{Source: virt.ImageSource{Name: "debian", Template: "debian-12"}, Size: 10 * virt.GiB},
+		Disks: []virt.DiskSpec{{Name: "root", Boot: true, Sparse: true}}}
+	for _, change := range []func(virt.On) virt.Change{
+		func(virt.On) virt.Change { return make },
+		func(o virt.On) virt.Change { return virt.FinishVM{On: o} },
+		func(o virt.On) virt.Change { return virt.Start{On: o} },
+	} {
+		on := virt.On{Ref: virt.VMRef(name)}
+		if vm, err := e.VM(ctx, name); err == nil {
+			on = virt.OnVM(vm)
+		}
+		if _, err := e.Apply(ctx, change(on)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return name
+}
