@@ -1,7 +1,6 @@
 package ovirtsim
 
 import (
-	"errors"
 	"net/http"
 	"strings"
 )
@@ -95,10 +94,8 @@ func (e *Engine) resolve(segs []string) (p place, action string, err error) {
 				return at, "", err
 			}
 			o := byID(at.item, s)
-			if at.parent == nil {
-				if o = e.cols[at.rel].ids[s]; o != nil && e.hiddenFrom(o) {
-					o = nil
-				}
+			if c := e.cols[at.rel]; at.parent == nil && c != nil {
+				o = c.ids[s] // the list may be long
 			}
 			if o == nil {
 				return at, "", notFound
@@ -108,9 +105,6 @@ func (e *Engine) resolve(segs []string) (p place, action string, err error) {
 	}
 	return at, "", nil
 }
-
-// hiddenFrom tells whether an object exists for the engine's work only.
-func (e *Engine) hiddenFrom(o *object) bool { return o.home == gone }
 
 // read answers GET.
 func (e *Engine) read(c *call, p place) (int, *elem, error) {
@@ -125,7 +119,7 @@ func (e *Engine) read(c *call, p place) (int, *elem, error) {
 		return http.StatusOK, x, err
 	}
 	list := p.item
-	if p.parent == nil {
+	if p.parent == nil && e.cols[p.rel] != nil {
 		if list, err = e.search(c, p.rel, list); err != nil {
 			return 0, nil, err
 		}
@@ -163,6 +157,14 @@ func (e *Engine) add(c *call, p place) (int, *elem, error) {
 		return 0, nil, err
 	}
 	e.endJob(c)
+	if c.code == http.StatusAccepted && strings.Contains(c.r.Header.Get("X-Ovirt-Expect"), "201-created") {
+		for c.job.ends.IsZero() {
+			if err := e.wait(c.ctx, e.clock.soon()); err != nil {
+				return 0, nil, err
+			}
+		}
+		c.code = http.StatusCreated
+	}
 	c.w.Header().Set("Location", "https://"+c.r.Host+o.href())
 	x, err := view{e: e}.show(o, nil)
 	if c.code == http.StatusAccepted {
@@ -310,10 +312,4 @@ func init() { // not literals: the commands use the tables' readers
 		"host syncallnetworks": (*Engine).syncHost, "cluster syncallnetworks": (*Engine).syncCluster,
 		"host refresh": (*Engine).refreshHost,
 	}
-}
-
-// isFault tells whether an error is a refusal with that status.
-func isFault(err error, status int) bool {
-	var f *fault
-	return errors.As(err, &f) && f.status == status
 }

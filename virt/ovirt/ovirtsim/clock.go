@@ -40,6 +40,15 @@ func (c *clock) due(t time.Time, fn func()) {
 	heap.Push(&c.tasks, task{at: t, seq: c.seq, fn: fn})
 }
 
+// soon is when the next task is due, in any case later than now.
+func (c *clock) soon() time.Time {
+	t := c.now().Add(time.Second)
+	if len(c.tasks) > 0 && c.tasks[0].at.Before(t) {
+		t = c.tasks[0].at
+	}
+	return t
+}
+
 // settle runs what is due.
 func (c *clock) settle() {
 	for now := c.now(); len(c.tasks) > 0 && !c.tasks[0].at.After(now); {

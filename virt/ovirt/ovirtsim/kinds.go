@@ -82,6 +82,15 @@ var vacant = map[string]string{
 	"diskattachments": "disk_attachments",
 }
 
+// vacantRoots are the top-level collections that are empty here.
+var vacantRoots = map[string]string{
+	"instancetypes": "instance_types", "macpools": "mac_pools", "schedulingpolicies": "scheduling_policies",
+	"networkfilters": "network_filters", "groups": "groups", "vmpools": "vm_pools", "domains": "domains", "roles": "roles",
+	"bookmarks": "bookmarks", "icons": "icons", "cpuprofiles": "cpu_profiles", "diskprofiles": "disk_profiles",
+	"permissions": "permissions", "imagetransfers": "image_transfers", "storageconnections": "storage_connections",
+	"openstacknetworkproviders": "openstack_network_providers", "operatingsystems": "operation_systems",
+}
+
 // linkList is the element that a followed collection is written as.
 func linkList(rel string) string {
 	for _, k := range []*kind{

@@ -141,6 +141,49 @@ func (e *Engine) rule(name string) {
 	e.rules[name] = true
 }
 
+// SetAddress makes the guest agent of a VM report these addresses for a NIC,
+// from now on and for ever, so that a test can bind them to a server. False
+// means there is no such VM or NIC.
+func (e *Engine) SetAddress(vm, nic string, ips ...string) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	v := named(e.vms(), vm)
+	if v == nil {
+		return false
+	}
+	n := named(v.sub("nics"), nic)
+	if n == nil {
+		return false
+	}
+	if v.addrs == nil {
+		v.addrs = map[string][]string{}
+	}
+	v.addrs[n.get("mac/address")] = ips
+	v.pinned = true
+	return true
+}
+
+// LockVM is somebody else's operation on a VM: commands on it fail until free is
+// called. Without such a VM free does nothing.
+func (e *Engine) LockVM(name string) (free func()) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.clock.settle()
+	vm := named(e.vms(), name)
+	if vm == nil {
+		return func() {}
+	}
+	mine := &lock{key: "ACTION_TYPE_FAILED_OBJECT_LOCKED"}
+	vm.lock = mine
+	return func() {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		if vm.lock == mine {
+			vm.lock = nil
+		}
+	}
+}
+
 // Heal ends all of the above but the injections.
 func (e *Engine) Heal() {
 	e.mu.Lock()

@@ -11,19 +11,14 @@ var memberKinds = map[string]*kind{
 	"hosts": newKind("host", "hosts", "hosts", "", ""),
 }
 
-// gone is the home of objects that are on their way out and shown to nobody.
-const gone = "(gone)"
-
 // members returns a collection of an object, or of the top with nil. False is a
 // path that leads nowhere.
 func (e *Engine) members(o *object, rel string) (place, bool) {
 	if o == nil {
 		c := e.cols[rel]
 		if c == nil {
-			if l := vacant[rel]; l != "" && rel != "nics" && rel != "tags" {
-				return place{rel: rel, list: l}, false
-			}
-			return place{}, false
+			l, ok := vacantRoots[rel]
+			return place{rel: rel, list: l}, ok
 		}
 		if rel == "jobs" {
 			e.purgeJobs()

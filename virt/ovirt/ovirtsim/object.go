@@ -29,6 +29,7 @@ type object struct {
 	ends     time.Time           // job: when it ended
 	thin     bool                // VM: its images are layers on a template's
 	fixed    bool                // VM: its addresses are given, no others are made up
+	pinned   bool                // VM: a test has set its addresses
 	moving   func(ok bool)       // VM: ends its migration
 	preview  func(keep bool)     // VM: ends the preview of a snapshot
 	addrs    map[string][]string // VM: what the guest agent reports, by MAC
@@ -132,8 +133,8 @@ func (c *collection) remove(o *object) {
 	c.list = slices.DeleteFunc(c.list, func(k *object) bool { return k == o })
 }
 
-// each yields the objects that a reference in a body can mean: all with that id
-// or name.
+// match returns the objects that a reference in a body can mean: all with that
+// id or name.
 func (c *collection) match(x *elem) []*object {
 	if x == nil {
 		return nil

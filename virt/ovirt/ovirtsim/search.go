@@ -210,7 +210,7 @@ func (e *Engine) search(c *call, col string, list []*object) ([]*object, error) 
 	from, hasFrom := c.number("from")
 	out := make([]*object, 0, len(list))
 	for _, o := range list {
-		if e.hiddenFrom(o) || (hasFrom && col == "events" && int(o.body.int("index")) <= from) {
+		if hasFrom && col == "events" && int(o.body.int("index")) <= from {
 			continue
 		}
 		if q.where != nil && !q.where.eval(

@@ -137,7 +137,7 @@ func (e *Engine) booted(vm *object, cloudInit bool) {
 	given := vm.body.list("initialization/nic_configurations")
 	for i, n := range vm.sub("nics") {
 		mac := n.get("mac/address")
-		if cloudInit && i < len(given) && given[i].get("ip/address") != "" {
+		if cloudInit && !vm.pinned && i < len(given) && given[i].get("ip/address") != "" {
 			vm.addrs[mac] = []string{given[i].get("ip/address")}
 		}
 		if len(vm.addrs[mac]) == 0 && !vm.fixed {

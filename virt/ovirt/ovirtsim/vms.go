@@ -1,6 +1,7 @@
 package ovirtsim
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -17,6 +18,8 @@ const (
 	maxVCPUs   = 710
 	maxName    = 64
 )
+
+var vmName = regexp.MustCompile(`^[\p{L}\p{N}._-]+$`)
 
 var (
 	addVMs    = command{"add", "VM"}
@@ -204,11 +207,11 @@ func (e *Engine) checkName(name, dc string, self *object, cmd command) error {
 	if len([]rune(name)) > maxName {
 		return cmd.refuse("ACTION_TYPE_FAILED_NAME_LENGTH_IS_TOO_LONG")
 	}
-	if name == "" || strings.ContainsAny(name, " /\\<>&\"'\t\n") {
+	if !vmName.MatchString(name) {
 		return cmd.refuse("ACTION_TYPE_FAILED_NAME_MAY_NOT_CONTAIN_SPECIAL_CHARS")
 	}
 	for _, o := range e.vms() {
-		if o != self && o.name() == name && !e.hiddenFrom(o) && e.dcOf(o.refID("cluster")) == dc {
+		if o != self && o.name() == name && e.dcOf(o.refID("cluster")) == dc {
 			return cmd.refuse("ACTION_TYPE_FAILED_NAME_ALREADY_USED")
 		}
 	}
@@ -338,7 +341,6 @@ func (e *Engine) removeVM(c *call, vm *object) error {
 	}
 	end := e.later(c, "Removing VM "+vm.name()+" from system")
 	vm.gen++
-	vm.home = gone
 	e.col("vms").remove(vm)
 	e.forgetMember("vms", vm.id)
 	var took time.Duration

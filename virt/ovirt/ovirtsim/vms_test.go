@@ -396,3 +396,29 @@ func TestAffinity(t *testing.T) {
 		t.Error("a removed VM is still a member:", x)
 	}
 }
+
+func TestLocksAndAddresses(t *testing.T) {
+	c := start(t, Options{VMs: []VM{{Name: "web1", Cluster: "Default", Disks: []Disk{{Size: 1 << 30}}, NICs: []NIC{{Name: "nic1", Network: management}}}}})
+	vm := "/vms/" + c.id("vms", "web1")
+	free := c.e.LockVM("web1")
+	c.refused("POST", vm+"/start", "<action/>", 409, "[Cannot run VM. Related operation is currently in progress. Please try again later.]")
+	free()
+	if !c.e.SetAddress("web1", "nic1", "127.0.0.7", "fe80::1") {
+		t.Fatal("no such NIC")
+	}
+	c.do("POST", vm+"/start", "<action/>", 200)
+	c.e.Advance(time.Minute)
+	ips := c.get(vm + "/reporteddevices").kids[0].list("ips")
+	if len(ips) != 2 || ips[0].get("address") != "127.0.0.7" || ips[1].get("version") != "v6" {
+		t.Error(ips)
+	}
+}
+
+func TestExpectCreated(t *testing.T) {
+	c := timed(t, Options{})
+	body := strings.Replace(strings.Replace(newVM, "%s", "debian-12", 1), "%s", "", 1)
+	r, text, err := c.raw("POST", "/vms", body, "X-Ovirt-Expect", "201-created")
+	if err != nil || r.StatusCode != 201 || !strings.Contains(text, "<status>down</status>") {
+		t.Error(r, text, err)
+	}
+}
