@@ -33,13 +33,13 @@ var layers = map[string][]string{
 	"cmd/nactl":       {"engine", "engine/", "inventory", "modules", "modules/", "virt", "virt/"},
 }
 
-// Packages from outside that only one part of the tree may use.
+// Packages from outside that only some parts of the tree may use.
 var only = map[string]string{
 	"libvirt.org/go/libvirt":    "virt/libvirt",
 	"libvirt.org/go/libvirtxml": "virt/libvirt",
 	"github.com/ovirt/go-ovirt": "virt/ovirt",
 	"golang.org/x/crypto/ssh":   "virt/ssh",
-	"github.com/goccy/go-yaml":  "engine/",
+	"github.com/goccy/go-yaml":  "engine/ cmd/nactl", // read there, written here
 	"github.com/expr-lang/expr": "engine/expr",
 	"github.com/urfave/cli/v2":  "cmd/nactl",
 }
@@ -88,7 +88,7 @@ func check(t *testing.T, name, imp string) {
 		return
 	}
 	for outside, owner := range only {
-		if (imp == outside || strings.HasPrefix(imp, outside+"/")) && !strings.HasPrefix(name, owner) {
+		if (imp == outside || strings.HasPrefix(imp, outside+"/")) && !slices.ContainsFunc(strings.Fields(owner), func(o string) bool { return strings.HasPrefix(name, o) }) {
 			t.Errorf("%s must not import %s: only %s does", name, imp, owner)
 		}
 	}

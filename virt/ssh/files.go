@@ -70,6 +70,12 @@ func (c *Client) WriteFile(ctx context.Context, name string, data []byte, mode f
 	tmp := relative(path.Join(path.Dir(name), ".nactl."+rand.Text()))
 	_, err := c.script(ctx, writeScript, data, name,
 		strconv.FormatUint(uint64(mode.Perm()), 8), strconv.Itoa(len(data)), tmp)
+	if err != nil && ctx.Err() != nil {
+		// A node that is slow to end the script kills it before it has cleaned up.
+		clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), killGrace)
+		defer cancel()
+		_, _ = c.script(clean, `rm -f "$1"`, nil, tmp) // what is left is harmless, and has a name that tells
+	}
 	if err != nil {
 		return fmt.Errorf("%s: write %s: %w", c.t.host, name, err)
 	}
