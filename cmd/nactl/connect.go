@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"github.com/nactl/nactl/inventory"
 	"github.com/nactl/nactl/virt"
 	"github.com/nactl/nactl/virt/libvirt"
+	"github.com/nactl/nactl/virt/ovirt"
 	"github.com/nactl/nactl/virt/ssh"
 )
 
@@ -23,6 +25,8 @@ type connections struct {
 	dial  dialer
 	jumps ssh.Dialer // shared, so that nodes behind one jump host cost it one login
 
+	warnings io.Writer // for what concerns no one step
+
 	mu        sync.Mutex
 	nodes     map[string]*libvirt.Node
 	platforms map[string]virt.Platform
@@ -33,7 +37,7 @@ type connections struct {
 type dialer func(context.Context, libvirt.Config) (*libvirt.Node, error)
 
 func newConnections(inv *inventory.Inventory, run string, dial dialer) *connections {
-	return &connections{inv: inv, run: run, dial: dial, nodes: map[string]*libvirt.Node{}, platforms: map[string]virt.Platform{}}
+	return &connections{inv: inv, run: run, dial: dial, warnings: os.Stderr, nodes: map[string]*libvirt.Node{}, platforms: map[string]virt.Platform{}}
 }
 
 // open gives the platform of a target. Nothing is dialled before its first use.
@@ -70,9 +74,19 @@ func (c *connections) build(ctx context.Context, t inventory.Target) (virt.Platf
 		}
 		return libvirt.OpenCluster(t.Name, members)
 	default:
-		return nil, &virt.Error{Kind: virt.ErrUnsupported, Summary: fmt.Sprintf("target %s is an oVirt engine, which this version cannot play on", t.Name),
-			Hint: "play on libvirt nodes and clusters"}
+		return c.engine(ctx, t.Engine)
 	}
+}
+
+func (c *connections) engine(ctx context.Context, e *inventory.Engine) (virt.Platform, error) {
+	cfg := ovirt.Config{
+		Name: e.Name, URL: e.URL, Username: e.Username, CAFile: e.CAFile, Insecure: e.Insecure, Timeout: e.Timeout,
+		Warn: func(message string) { fmt.Fprintf(c.warnings, "nactl: WARNING: %s\n", message) },
+	}
+	if e.Password != nil {
+		cfg.Password = e.Password.Resolve
+	}
+	return ovirt.Open(ctx, cfg)
 }
 
 func (c *connections) node(ctx context.Context, n *inventory.Node) (*libvirt.Node, error) {
@@ -174,7 +188,8 @@ func (c *connections) close() error {
 	defer c.mu.Unlock()
 	var errs []error
 	for _, p := range c.platforms {
-		if _, ok := p.(*libvirt.Cluster); ok {
+		switch p.(type) {
+		case *libvirt.Cluster, *ovirt.Engine:
 			errs = append(errs, p.Close())
 		}
 	}
