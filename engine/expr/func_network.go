@@ -1,8 +1,10 @@
 package expr
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math/big"
+	"math/bits"
 	"net/netip"
 	"strings"
 )
@@ -68,12 +70,28 @@ func onPrefix(name string, f func(netip.Prefix) (any, error)) func(*run, []any) 
 	}
 }
 
+// withBits turns a mask in dots behind the slash into the length that it stands
+// for; what is no such mask stays as it is.
+func withBits(s string) string {
+	address, mask, _ := strings.Cut(s, "/")
+	m, err := netip.ParseAddr(mask)
+	if err != nil || !m.Is4() {
+		return s
+	}
+	b := m.As4()
+	ones := bits.LeadingZeros32(^binary.BigEndian.Uint32(b[:]))
+	if binary.BigEndian.Uint32(b[:])<<ones != 0 {
+		return s // its ones are not all in front
+	}
+	return fmt.Sprintf("%s/%d", address, ones)
+}
+
 func prefixArg(args []any, name string) (netip.Prefix, error) {
 	s, err := text(args, 0, name)
 	if err != nil {
 		return netip.Prefix{}, err
 	}
-	p, err := netip.ParsePrefix(strings.TrimSpace(s))
+	p, err := netip.ParsePrefix(withBits(strings.TrimSpace(s)))
 	if err != nil {
 		return netip.Prefix{}, fmt.Errorf("%s wants an address with a prefix length, as 10.0.0.7/24, not %q", name, s)
 	}
