@@ -158,10 +158,8 @@ func (e *Engine) add(c *call, p place) (int, *elem, error) {
 	}
 	e.endJob(c)
 	if c.code == http.StatusAccepted && strings.Contains(c.r.Header.Get("X-Ovirt-Expect"), "201-created") {
-		for c.job.ends.IsZero() {
-			if err := e.wait(c.ctx, e.clock.soon()); err != nil {
-				return 0, nil, err
-			}
+		if err := e.await(c); err != nil {
+			return 0, nil, err
 		}
 		c.code = http.StatusCreated
 	}
@@ -230,7 +228,23 @@ func (e *Engine) act(c *call, o *object, name string) (int, *elem, error) {
 		return 0, nil, err
 	}
 	e.endJob(c)
+	if c.code == http.StatusAccepted && c.body.has("async") && !c.body.bool("async") {
+		if err := e.await(c); err != nil {
+			return 0, nil, err
+		}
+		c.code = http.StatusOK
+	}
 	return c.code, c.done(), nil
+}
+
+// await waits for the end of the call's job.
+func (e *Engine) await(c *call) error {
+	for c.job.ends.IsZero() {
+		if err := e.wait(c.ctx, e.clock.soon()); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // done is the reply to an action that was executed.

@@ -67,7 +67,7 @@ var references = map[string]string{
 }
 
 // known is the fault of an unknown path.
-func (f *followed) known(o *object, _ *elem) error {
+func (f *followed) known(o *object) error {
 	if f == nil {
 		return nil
 	}

@@ -21,10 +21,12 @@ type Request struct {
 
 // Injection is a fault that the engine commits for the requests that match.
 type Injection struct {
-	Match func(Request) bool // nil matches every API call (not the logins)
-	After int                // let so many matching requests through first
-	Times int                // 0 for as long as it is there
-	For   time.Duration      // engine time from now; 0 for ever
+	// Match chooses the requests; nil is every API call (not the logins). It must
+	// not call the engine.
+	Match func(Request) bool
+	After int           // let so many matching requests through first
+	Times int           // 0 for as long as it is there
+	For   time.Duration // engine time from now; 0 for ever
 
 	Delay          time.Duration // engine time before anything else
 	Drop           bool          // close the connection, execute nothing

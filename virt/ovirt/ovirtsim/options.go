@@ -10,10 +10,12 @@ import (
 // Options describe an engine. The zero value is usable: one data center with a
 // cluster of two hosts, as [Small] makes it.
 type Options struct {
-	Version  string // full version; empty is 4.5.5-1.el9
-	Product  string // name in product_info; empty is oVirt Engine
-	User     string // with profile; empty is admin@internal
-	Password string // empty is secret
+	Name     string   // tells engines apart: their ids differ
+	Hosts    []string // further names and addresses for the certificate
+	Version  string   // full version; empty is 4.5.5-1.el9
+	Product  string   // name in product_info; empty is oVirt Engine
+	User     string   // with profile; empty is admin@internal
+	Password string   // empty is secret
 
 	// Speed is how many engine seconds pass in a real second; 0 stands for a
 	// clock that only [Engine.Advance] moves. Trials use 1, tests 100 or so.
@@ -122,7 +124,7 @@ func New(o Options) (*Engine, error) {
 	}
 	e := &Engine{
 		opts: o, time: o.Timing, clock: newClock(o.Start, o.Speed),
-		space:  uuid.NewSHA1(uuid.NameSpaceDNS, []byte(o.User+o.Version)),
+		space:  uuid.NewSHA1(uuid.NameSpaceDNS, []byte(o.Name+"@"+o.User)),
 		tokens: map[string]*session{}, cols: map[string]*collection{}, rules: map[string]bool{}, slow: map[string]time.Duration{},
 	}
 	e.time.defaults()

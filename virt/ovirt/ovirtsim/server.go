@@ -25,8 +25,8 @@ import (
 type server struct {
 	http *http.Server
 	addr string
-	ca   []byte // PEM
-	done chan struct{}
+	ca   []byte        // PEM
+	done chan struct{} // closed when Serve has returned
 }
 
 // Start begins to answer over TLS, with a certificate of the engine's own CA.
@@ -34,7 +34,7 @@ func (e *Engine) Start() error {
 	if e.srv != nil {
 		return errors.New("ovirtsim: the engine is started already")
 	}
-	cert, ca, err := certificates(e.clock.begun)
+	cert, ca, err := certificates(e.clock.begun, e.opts.Hosts)
 	if err != nil {
 		return fmt.Errorf("ovirtsim: make certificates: %w", err)
 	}
@@ -62,16 +62,17 @@ func (e *Engine) Start() error {
 	return nil
 }
 
-// Close stops answering and cuts the connections.
+// Close stops answering and cuts the connections. The state stays as it is; an
+// engine is started only once.
 func (e *Engine) Close() {
 	if e.srv != nil {
-		_ = e.srv.http.Close()
+		_ = e.srv.http.Close() // the listener's error; it is gone either way
 		<-e.srv.done
-		e.srv = nil
 	}
 }
 
 // URL is the address that clients are given: https://host:port/ovirt-engine/api.
+// URL, Addr and CA are there after Start.
 func (e *Engine) URL() string { return "https://" + e.srv.addr + base }
 
 // Addr is host:port.
@@ -84,8 +85,8 @@ func (e *Engine) CA() []byte { return e.srv.ca }
 func (e *Engine) User() string     { return e.opts.User }
 func (e *Engine) Password() string { return e.opts.Password }
 
-// certificates makes a CA and a certificate for the loopback addresses.
-func certificates(now time.Time) (tls.Certificate, []byte, error) {
+// certificates makes a CA and a certificate for the loopback addresses and hosts.
+func certificates(now time.Time, hosts []string) (tls.Certificate, []byte, error) {
 	caKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return tls.Certificate{}, nil, err
@@ -111,6 +112,13 @@ func certificates(now time.Time) (tls.Certificate, []byte, error) {
 	}
 	for i := byte(2); i < 10; i++ { // several engines on one port
 		leaf.IPAddresses = append(leaf.IPAddresses, net.IPv4(127, 0, 0, i))
+	}
+	for _, h := range hosts {
+		if ip := net.ParseIP(h); ip != nil {
+			leaf.IPAddresses = append(leaf.IPAddresses, ip)
+		} else {
+			leaf.DNSNames = append(leaf.DNSNames, h)
+		}
 	}
 	der, err := x509.CreateCertificate(rand.Reader, leaf, ca, &key.PublicKey, caKey)
 	if err != nil {

@@ -290,3 +290,72 @@ func TestJSON(t *testing.T) {
 		t.Error(r.StatusCode, body)
 	}
 }
+
+func TestBasicAndCookie(t *testing.T) {
+	c := start(t, Options{})
+	get := func(change func(*http.Request)) *http.Response {
+		req, _ := http.NewRequest("GET", c.e.URL()+"/vms", strings.NewReader("<action></action>"))
+		change(req)
+		r, err := c.http.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = r.Body.Close()
+		return r
+	}
+	r := get(func(q *http.Request) { q.SetBasicAuth(c.e.User(), "secret"); q.Header.Set("Prefer", "persistent-auth") })
+	if r.StatusCode != 200 || len(r.Cookies()) != 1 || !r.Close {
+		t.Error(r)
+	}
+	if r := get(func(q *http.Request) { q.AddCookie(r.Cookies()[0]); q.Header.Set("Prefer", "persistent-auth") }); r.StatusCode != 200 {
+		t.Error(r)
+	}
+	if r := get(func(q *http.Request) { q.SetBasicAuth(c.e.User(), "x") }); r.StatusCode != 401 {
+		t.Error(r)
+	}
+}
+
+// same compares trees without addresses, which the writer makes.
+func same(a, b *elem) bool {
+	if a.name != b.name || a.text != b.text || a.id != b.id || a.rel != b.rel || len(a.kids) != len(b.kids) {
+		return false
+	}
+	for i := range a.kids {
+		if !same(a.kids[i], b.kids[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+func FuzzReadXML(f *testing.F) {
+	for _, s := range []string{"<vm><name>a&amp;b</name></vm>", "<a>\r\n<b/> </a>", `<vm id="x" href="/y"><![CDATA[<]]></vm>`, "<a>&#xD;ä</a>", "<a><b>x</a>"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		x, err := readXML(strings.NewReader(s))
+		if err != nil {
+			return
+		}
+		y, err := readXML(strings.NewReader(x.String()))
+		if err != nil || !same(x, y) {
+			t.Errorf("%q was written as %q: %v", s, x, err)
+		}
+		_ = schemas["vm"].check(x, "vm")
+		var b bytes.Buffer
+		x.json(&b)
+		if !json.Valid(b.Bytes()) {
+			t.Errorf("%q gives the JSON %s", s, b.String())
+		}
+	})
+}
+
+func FuzzParseFollow(f *testing.F) {
+	f.Add("nics,disk_attachments.disk")
+	f.Add(",..,")
+	f.Fuzz(func(t *testing.T, s string) {
+		if tree, err := parseFollow(s); err == nil && tree != nil && len(tree.kids) == 0 {
+			t.Errorf("%q follows nothing", s)
+		}
+	})
+}

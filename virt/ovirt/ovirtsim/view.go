@@ -65,7 +65,7 @@ func (v view) show(o *object, f *followed) (*elem, error) {
 		}
 		x.kids = append(x.kids, fk)
 	}
-	return x, f.known(o, x)
+	return x, f.known(o)
 }
 
 // shownLinks are the links of the object's kind, less those that a particular
@@ -148,6 +148,14 @@ func (e *Engine) describe() *elem {
 	sum := func(name, path, active string) *elem {
 		return el(name, num("active", count(path, active)), num("total", len(e.col(path).list)))
 	}
+	storage := 0
+	for _, d := range e.col("datacenters").list {
+		for _, s := range d.sub("storagedomains") {
+			if s.status() == "active" {
+				storage++
+			}
+		}
+	}
 	blank := ref("blank_template", blankID)
 	blank.href = base + "/templates/" + blankID
 	root := ref("root_tag", blankID)
@@ -161,7 +169,7 @@ func (e *Engine) describe() *elem {
 		el("product_info", tx("instance_id", e.space.String()), tx("name", e.opts.Product), tx("vendor", "ovirt.org"),
 			el("version", tx("build", v[2]), tx("full_version", e.opts.Version), tx("major", v[0]), tx("minor", v[1]), tx("revision", "0"))),
 		el("special_objects", blank, root),
-		el("summary", sum("hosts", "hosts", "up"), sum("storage_domains", "storagedomains", "active"),
+		el("summary", sum("hosts", "hosts", "up"), el("storage_domains", num("active", storage), num("total", len(e.col("storagedomains").list))),
 			sum("users", "users", ""), sum("vms", "vms", "up")),
 		date("time", e.clock.now()), user("authenticated_user"), user("effective_user"))
 	return x
