@@ -4,6 +4,7 @@ package createvlan
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/nactl/nactl/modules/step"
 	"github.com/nactl/nactl/virt"
@@ -15,14 +16,24 @@ type Args struct {
 	Name   string        `arg:"name,required,identity" doc:"name of the network, by which NICs refer to it"`
 	Bridge string        `arg:"bridge" doc:"the Open vSwitch bridge that carries it; left out: the only one that the host has"`
 	MTU    step.Opt[int] `arg:"mtu" min:"576" max:"65535" doc:"largest packet, in bytes"`
-	Host   string        `arg:"host" doc:"only on this host; left out: on all hosts of the target"`
+	Host   string        `arg:"host" doc:"only on this host; left out: on all hosts of the target, of the cluster on an engine"`
+	Ovirt  Ovirt         `arg:"ovirt" doc:"what only oVirt engines have"`
+}
+
+// Ovirt is the argument ovirt.
+type Ovirt struct {
+	Cluster     string `arg:"cluster,identity" doc:"the cluster that gets it; may be left out where there is only one"`
+	HostNIC     string `arg:"host_nic" doc:"NIC or bond that carries it on the cluster's hosts; left out: the hosts are not touched"`
+	Comment     string `arg:"comment,create_only" doc:"a comment"`
+	Description string `arg:"description,create_only" doc:"a description"`
 }
 
 // Spec describes create_vlan.
 var Spec = &step.Spec{
 	Name:    "create_vlan",
 	Summary: "Makes a network with a VLAN id on every host of the target",
-	Doc:     "On libvirt nodes it is a network on an Open vSwitch bridge, whose ports get the VLAN's tag.",
+	Doc: "On libvirt nodes it is a network on an Open vSwitch bridge, whose ports get the VLAN's tag. " +
+		"On engines it is a network of the cluster's data centre that no host is required to have; each host of the cluster that is up gets it on `host_nic`, for good.",
 	New:     func() step.Step { return &Args{} },
 	Touches: virt.KindNetwork,
 	Example: `- name: VLAN for the web tier
@@ -36,17 +47,16 @@ func (a *Args) Ensure(ctx context.Context, env *step.Env) (step.Result, error) {
 	change := virt.CreateNetwork{
 		On: virt.On{Ref: virt.NetworkRef(a.Name)}, VLAN: a.ID, MTU: mtu, Type: "openvswitch", Bridge: a.Bridge,
 	}
-	hosts, err := env.Platform.Hosts(ctx)
-	if err != nil {
-		return step.Result{}, err
+	engine := env.Platform.Type() == "ovirt"
+	if engine {
+		change.Type, change.Cluster, change.HostNIC = "engine", a.Ovirt.Cluster, a.Ovirt.HostNIC
+		change.Comment, change.Description = a.Ovirt.Comment, a.Ovirt.Description
 	}
-	for _, h := range hosts {
-		if a.Host == "" || h.Name == a.Host {
-			change.Hosts = append(change.Hosts, h.Name)
+	if !engine || a.Ovirt.HostNIC != "" {
+		var err error
+		if change.Hosts, err = a.hosts(ctx, env, engine); err != nil {
+			return step.Result{}, err
 		}
-	}
-	if len(change.Hosts) == 0 {
-		return step.Result{}, virt.NotFound(virt.Ref{Kind: virt.KindHost, Name: a.Host}, "check the name of the host")
 	}
 	switch n, err := env.Platform.Network(ctx, a.Name); {
 	case err == nil:
@@ -54,6 +64,29 @@ func (a *Args) Ensure(ctx context.Context, env *step.Env) (step.Result, error) {
 	case !errors.Is(err, virt.ErrNotFound):
 		return step.Result{}, err
 	}
-	_, err = env.Apply(ctx, change)
+	_, err := env.Apply(ctx, change)
 	return step.Result{}, err
+}
+
+// hosts gives the hosts that are to have the network. An engine's host that is
+// not up is left out with a warning, unless it was named.
+func (a *Args) hosts(ctx context.Context, env *step.Env, engine bool) ([]string, error) {
+	all, err := env.Platform.Hosts(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, h := range all {
+		switch {
+		case a.Host != "" && h.Name != a.Host, engine && a.Ovirt.Cluster != "" && h.Cluster != a.Ovirt.Cluster:
+		case engine && a.Host == "" && h.State != "up":
+			env.Warn(fmt.Sprintf("host %s is %s and does not get network %s", h.Name, h.State, a.Name))
+		default:
+			names = append(names, h.Name)
+		}
+	}
+	if len(names) == 0 && a.Host != "" {
+		return nil, virt.NotFound(virt.Ref{Kind: virt.KindHost, Name: a.Host}, "check the name of the host")
+	}
+	return names, nil
 }
