@@ -331,6 +331,7 @@ func (e *Engine) rebootVM(c *call, vm *object) error {
 	}
 	end := e.later(c, "Rebooting VM "+vm.name())
 	vm.set("status", "reboot_in_progress")
+	e.event(c.corr, evRebooted, "normal", "User "+e.opts.User+" initiated reboot for VM "+vm.name()+".", vm)
 	e.vmAfter(vm, e.time.Reboot, func() {
 		if vm.next != nil { // the engine makes it a cold reboot
 			host := vm.body.kid("host")
