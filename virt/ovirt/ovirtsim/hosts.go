@@ -36,7 +36,6 @@ func (e *Engine) deactivateHost(c *call, h *object) error {
 			}
 		}
 	}
-	var leave []*object
 	for _, vm := range e.vms() {
 		if vm.refID("host") != h.id {
 			continue
@@ -44,7 +43,6 @@ func (e *Engine) deactivateHost(c *call, h *object) error {
 		if vm.get("placement_policy/affinity") != "migratable" {
 			return cmd.refuse("VDS_CANNOT_MAINTENANCE_IT_INCLUDES_NON_MIGRATABLE_VM", "HostsList", h.name(), "VmsList", vm.name())
 		}
-		leave = append(leave, vm)
 	}
 	end := e.later(c, "Moving Host "+h.name()+" to Maintenance")
 	h.set("status", "preparing_for_maintenance")
@@ -56,31 +54,37 @@ func (e *Engine) deactivateHost(c *call, h *object) error {
 			end(false)
 			return
 		}
-		if slices.ContainsFunc(e.vms(), func(vm *object) bool { return vm.refID("host") == h.id }) {
+		if e.evacuate(c, h) {
 			e.clock.after(e.time.Host, check)
 			return
 		}
 		h.set("status", "maintenance")
 		end(true)
 	}
-	for _, vm := range leave {
-		e.evacuate(c, vm, h)
-	}
+	e.evacuate(c, h)
 	e.clock.after(e.time.Host, check)
 	return nil
 }
 
-// evacuate migrates a VM away if there is where to.
-func (e *Engine) evacuate(c *call, vm, h *object) {
-	if vm.lock != nil || (vm.status() != "up" && vm.status() != "powering_up") {
-		return
+// evacuate migrates the VMs of a host away, as far as they can move now; it
+// tells whether any is left.
+func (e *Engine) evacuate(c *call, h *object) (left bool) {
+	for _, vm := range e.vms() {
+		if vm.refID("host") != h.id {
+			continue
+		}
+		left = true
+		if vm.lock != nil || (vm.status() != "up" && vm.status() != "powering_up") {
+			continue
+		}
+		target, err := e.schedule(vm, vm.body, h, command{"migrate", "VM"})
+		if err != nil {
+			e.event(c.corr, evMigrateFailed, "error", "Migration failed due to no available host found (VM: "+vm.name()+", Source: "+h.name()+").", vm, h)
+			continue
+		}
+		e.migrate(c, vm, h, target)
 	}
-	target, err := e.schedule(vm, vm.body, h, command{"migrate", "VM"})
-	if err != nil {
-		e.event(c.corr, evMigrateFailed, "error", "Migration failed due to no available host found (VM: "+vm.name()+", Source: "+h.name()+").", vm, h)
-		return
-	}
-	e.migrate(c, vm, h, target, nil)
+	return left
 }
 
 // activateHost is the action activate.

@@ -16,7 +16,8 @@ var (
 			"diskattachments affinitylabels katelloerrata permissions tags cdroms statistics")
 	kindTemplate = newKind("template", "templates", "templates", "export",
 		"nics watchdogs graphicsconsoles diskattachments permissions tags cdroms")
-	kindHost = newKind("host", "hosts", "hosts",
+	kindInstance = newKind("instance_type", "instance_types", "instancetypes", "", "nics watchdogs graphicsconsoles")
+	kindHost     = newKind("host", "hosts", "hosts",
 		"refresh syncallnetworks install activate deactivate upgrade upgradecheck setupnetworks approve commitnetconfig "+
 			"enrollcertificate fence forceselectspm iscsidiscover iscsilogin unregisteredstoragedomainsdiscover",
 		"fenceagents devices hooks nics numanodes storageconnectionextensions storage networkattachments "+
@@ -57,7 +58,7 @@ var (
 // roots are the top-level collections.
 var roots = []*kind{
 	kindVM, kindTemplate, kindHost, kindCluster, kindDataCenter, kindNetwork, kindProfile, kindStorage, kindDisk,
-	kindTag, kindAffLabel, kindEvent, kindJob, kindUser,
+	kindTag, kindAffLabel, kindEvent, kindJob, kindUser, kindInstance,
 }
 
 // vacant are the sub-collections that exist on a real engine and are empty
@@ -84,7 +85,7 @@ var vacant = map[string]string{
 
 // vacantRoots are the top-level collections that are empty here.
 var vacantRoots = map[string]string{
-	"instancetypes": "instance_types", "macpools": "mac_pools", "schedulingpolicies": "scheduling_policies",
+	"macpools": "mac_pools", "schedulingpolicies": "scheduling_policies",
 	"networkfilters": "network_filters", "groups": "groups", "vmpools": "vm_pools", "domains": "domains", "roles": "roles",
 	"bookmarks": "bookmarks", "icons": "icons", "cpuprofiles": "cpu_profiles", "diskprofiles": "disk_profiles",
 	"permissions": "permissions", "imagetransfers": "image_transfers", "storageconnections": "storage_connections",

@@ -25,7 +25,7 @@ func (e *Engine) migrateVM(c *call, vm *object) error {
 		return err
 	}
 	c.reply = []*elem{ref("vm", vm.id)}
-	e.migrate(c, vm, source, target, nil)
+	e.migrate(c, vm, source, target)
 	return nil
 }
 
@@ -70,8 +70,8 @@ func (e *Engine) migrationTarget(in *elem, vm, source *object, cmd command) (*ob
 	return h, nil
 }
 
-// migrate moves a running VM; done is called at the end, whatever it is.
-func (e *Engine) migrate(c *call, vm, source, target *object, done func()) {
+// migrate moves a running VM.
+func (e *Engine) migrate(c *call, vm, source, target *object) {
 	end := e.later(c, "Migrating VM "+vm.name())
 	was := vm.status()
 	vm.lock = &lock{"ACTION_TYPE_FAILED_VM_IS_BEING_MIGRATED", []string{"VmName", vm.name()}}
@@ -91,9 +91,6 @@ func (e *Engine) migrate(c *call, vm, source, target *object, done func()) {
 				vm.name(), source.name(), target.name()), vm, source)
 		}
 		end(ok)
-		if done != nil {
-			done()
-		}
 	}
 	vm.moving = finish
 	// The status follows with the host's first report, not with the call.

@@ -148,8 +148,9 @@ var searchable = map[string]fields{
 			return nil
 		},
 	}),
-	"jobs":  {"correlation_id": text("correlation_id")},
-	"users": plainFields("name user_name"),
+	"jobs":          {"correlation_id": text("correlation_id")},
+	"instancetypes": plainFields("name description").add(fields{"memory": megabytes("memory")}),
+	"users":         plainFields("name user_name"),
 	"events": plainFields("time severity correlation_id origin custom_id").add(fields{
 		"type": text("code"), "message": text("description"), "host": nameOf("hosts", "host"), "vm": nameOf("vms", "vm"),
 		"template": nameOf("templates", "template"), "storage": nameOf("storagedomains", "storage_domain"),

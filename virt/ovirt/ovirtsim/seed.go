@@ -127,6 +127,7 @@ func (e *Engine) seed(o Options) error {
 	blank.kids = append(blank.kids, tx("status", "ok"), el("version", tx("version_name", "base version"), tx("version_number", "1"),
 		ref("base_template", blankID)))
 	e.col("templates").add(&object{kind: kindTemplate, id: blankID, body: blank})
+	e.seedInstanceTypes()
 	for _, d := range o.DataCenters {
 		e.seedDataCenter(d)
 	}
@@ -142,6 +143,19 @@ func (e *Engine) seed(o Options) error {
 		}
 	}
 	return nil
+}
+
+// seedInstanceTypes makes those that every engine has.
+func (e *Engine) seedInstanceTypes() {
+	for _, t := range []struct {
+		name     string
+		mib, cpu int
+	}{{"Tiny", 512, 1}, {"Small", 2048, 1}, {"Medium", 4096, 2}, {"Large", 8192, 2}, {"XLarge", 16384, 4}} {
+		x := el("instance_type", tx("name", t.name), tx("description", t.name+" instance type"),
+			el("cpu", el("topology", tx("cores", "1"), num("sockets", t.cpu), tx("threads", "1"))))
+		x = setMemory(x, el("", num("memory", t.mib*mib)), 100)
+		e.col("instancetypes").add(e.newObject(kindInstance, x))
+	}
 }
 
 func (e *Engine) seedDataCenter(d DataCenter) {

@@ -79,6 +79,9 @@ func (e *Engine) addVM(c *call, _ *object) (*object, error) {
 	if err != nil {
 		return nil, err
 	}
+	if in, err = e.ofInstanceType(in); err != nil {
+		return nil, err
+	}
 	want, err := templateDisks(t, in)
 	if err != nil {
 		return nil, err
@@ -96,6 +99,9 @@ func (e *Engine) addVM(c *call, _ *object) (*object, error) {
 	if err := checkSizes(body, addVMs); err != nil {
 		return nil, err
 	}
+	if found := e.col("instancetypes").match(in.kid("instance_type")); len(found) > 0 {
+		body = body.put(ref("instance_type", found[0].id))
+	}
 	vm := e.newObject(kindVM, body)
 	vm.hidden = hiddenDefaults.merge(in.only("console", "rng_device", "soundcard", "virtio_scsi"))
 	end := e.later(c, "Creating VM "+vm.name()+" from Template "+t.name()+" in Cluster "+cluster.name())
@@ -109,6 +115,21 @@ func (e *Engine) addVM(c *call, _ *object) (*object, error) {
 	}
 	e.activeSnapshot(vm)
 	return vm, nil
+}
+
+// ofInstanceType adds to a create's body what it takes from an instance type.
+func (e *Engine) ofInstanceType(in *elem) (*elem, error) {
+	want := in.kid("instance_type")
+	if want == nil {
+		return in, nil
+	}
+	found := e.col("instancetypes").match(want)
+	if len(found) == 0 {
+		return nil, entity("InstanceType", want)
+	}
+	x := found[0].body.only("memory", "memory_policy", "cpu")
+	x.name = in.name
+	return x.merge(in), nil
 }
 
 // hiddenDefaults is what a VM has that only all_content shows.

@@ -422,3 +422,13 @@ func TestExpectCreated(t *testing.T) {
 		t.Error(r, text, err)
 	}
 }
+
+func TestInstanceType(t *testing.T) {
+	c := start(t, Options{})
+	x := c.get(c.create("Blank", "", "<instance_type><name>Medium</name></instance_type>", 201))
+	if x.get("memory") != "4294967296" || x.get("cpu/topology/sockets") != "2" || x.at("instance_type") == nil {
+		t.Error(x)
+	}
+	c.refused("POST", "/vms", "<vm><name>x</name><cluster><name>Default</name></cluster><template><name>Blank</name></template>"+
+		"<instance_type><name>Vast</name></instance_type></vm>", 404, "Entity not found: InstanceType: name=Vast")
+}

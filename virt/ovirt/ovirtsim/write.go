@@ -15,7 +15,7 @@ const base = "/ovirt-engine/api"
 var refPath = map[string]string{
 	"vm": "vms", "host": "hosts", "cluster": "clusters", "data_center": "datacenters",
 	"network": "networks", "vnic_profile": "vnicprofiles", "template": "templates",
-	"original_template": "templates", "base_template": "templates", "disk": "disks",
+	"original_template": "templates", "instance_type": "instancetypes", "base_template": "templates", "disk": "disks",
 	"storage_domain": "storagedomains", "job": "jobs", "user": "users", "tag": "tags",
 	"mac_pool": "macpools", "scheduling_policy": "schedulingpolicies", "cpu_profile": "cpuprofiles",
 	"disk_profile": "diskprofiles", "large_icon": "icons", "small_icon": "icons",
@@ -31,7 +31,7 @@ var listItem = map[string]string{
 	"custom_scheduling_policy_properties": "property", "data_centers": "data_center",
 	"devices": "device", "disk_attachments": "disk_attachment", "disks": "disk", "events": "event",
 	"files": "file", "host_nics": "host_nic", "hosts": "host", "ip_address_assignments": "ip_address_assignment",
-	"ips": "ip", "jobs": "job", "logical_units": "logical_unit", "methods": "method",
+	"instance_types": "instance_type", "ips": "ip", "jobs": "job", "logical_units": "logical_unit", "methods": "method",
 	"network_attachments": "network_attachment", "network_labels": "network_label", "networks": "network",
 	"nic_configurations": "nic_configuration", "nics": "nic", "options": "option",
 	"pm_proxies": "pm_proxy", "properties": "property", "reported_configurations": "reported_configuration",
