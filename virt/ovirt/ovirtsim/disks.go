@@ -66,6 +66,17 @@ func (e *Engine) checkSpace(sd string, size int64, cmd command) error {
 	return nil
 }
 
+// canStore is the validation that a host of the data center can work on its
+// storage.
+func (e *Engine) canStore(dc string, cmd command) error {
+	for _, h := range e.col("hosts").list {
+		if h.status() == "up" && e.dcOf(h.refID("cluster")) == dc {
+			return nil
+		}
+	}
+	return cmd.refuse("ACTION_TYPE_FAILED_NO_VDS_IN_POOL")
+}
+
 // useSpace moves bytes from a domain's free space to its used; it changes the
 // domain in all the collections that show it.
 func (e *Engine) useSpace(sd string, n int64) {
@@ -120,6 +131,9 @@ func (e *Engine) newDisk(c *call, in *elem, name, dc string, then func(d *object
 	}
 	sd, err := e.storageFor(in, dc, addDisks)
 	if err != nil {
+		return nil, err
+	}
+	if err := e.canStore(sd.refID("data_centers/data_center"), addDisks); err != nil {
 		return nil, err
 	}
 	size := in.int("provisioned_size")

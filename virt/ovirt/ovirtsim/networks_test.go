@@ -247,6 +247,12 @@ func TestMaintenance(t *testing.T) {
 		t.Fatal(name)
 	}
 	c.status(vm, "unknown")
+	if hosts := c.get("/hosts?search=status%3Dup").kids; len(hosts) == 1 {
+		c.e.LoseHost(hosts[0].get("name"))
+		c.refused("POST", "/vms", "<vm><name>x</name><cluster><name>Default</name></cluster><template><name>debian-12</name></template></vm>", 409,
+			"[Cannot add VM. There is no active Host in the Data Center.]")
+		c.e.FindHost(hosts[0].get("name"))
+	}
 	c.status("/hosts/"+c.id("hosts", name), "non_responsive")
 	c.e.FindHost(name)
 	c.status(vm, "up")

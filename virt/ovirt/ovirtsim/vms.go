@@ -104,9 +104,9 @@ func (e *Engine) addVM(c *call, _ *object) (*object, error) {
 	}
 	vm := e.newObject(kindVM, body)
 	vm.hidden = hiddenDefaults.merge(in.only("console", "rng_device", "soundcard", "virtio_scsi"))
-	end := e.later(c, "Creating VM "+vm.name()+" from Template "+t.name()+" in Cluster "+cluster.name())
 	clone := c.param("clone")
-	if err := e.cloneDisks(c, vm, t, want, clone, end); err != nil {
+	what := "Creating VM " + vm.name() + " from Template " + t.name() + " in Cluster " + cluster.name()
+	if err := e.cloneDisks(c, vm, t, want, clone, what); err != nil {
 		return nil, err
 	}
 	e.col("vms").add(vm)
@@ -260,8 +260,13 @@ func templateDisks(t *object, in *elem) (map[string]*elem, error) {
 
 // cloneDisks copies the template's disks; the VM's image is locked until the
 // last is there.
-func (e *Engine) cloneDisks(c *call, vm, t *object, want map[string]*elem, clone bool, end func(bool)) error {
+func (e *Engine) cloneDisks(c *call, vm, t *object, want map[string]*elem, clone bool, what string) error {
 	var disks []*object
+	if len(t.sub("diskattachments")) > 0 {
+		if err := e.canStore(e.dcOf(vm.refID("cluster")), addVMs); err != nil {
+			return err
+		}
+	}
 	for _, a := range t.sub("diskattachments") {
 		src := e.col("disks").ids[a.id]
 		sd := src.refID("storage_domains/storage_domain")
@@ -302,6 +307,7 @@ func (e *Engine) cloneDisks(c *call, vm, t *object, want map[string]*elem, clone
 		}
 	}
 	vm.thin = !clone && len(disks) > 0
+	end := e.later(c, what)
 	finish := func(ok bool) {
 		end(ok)
 		if ok {
