@@ -19,6 +19,7 @@ func simulated(t *testing.T, o ovirtsim.Options, edit ...func(*Config)) (*ovirts
 	if o.Speed == 0 {
 		o.Speed = 1000
 	}
+	o.Session = 10000 * time.Hour // of the engine's, which pass quickly
 	sim, err := ovirtsim.New(o)
 	if err != nil {
 		t.Fatal(err)
