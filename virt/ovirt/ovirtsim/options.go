@@ -30,8 +30,8 @@ type Options struct {
 	DataCenters []DataCenter // nil is Small().DataCenters
 	Templates   []Template
 	VMs         []VM
-	// Recording is a folder of recorded replies (see [Engine.Load]) to begin
-	// with, instead of the above.
+	// Recording is a folder of recorded replies to begin with instead of the
+	// above: the bodies of GETs and an index.json, as in testdata.
 	Recording string
 	// Addr is what to listen on; empty is a free port of 127.0.0.1.
 	Addr string
