@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 
@@ -55,6 +56,9 @@ func writeTable(w io.Writer, columns []string, rows []row) error {
 func cell(v any) string {
 	if list, ok := v.([]string); ok {
 		v = strings.Join(list, ", ")
+	}
+	if f, ok := v.(float64); ok {
+		v = strconv.FormatFloat(f, 'f', -1, 64)
 	}
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/nactl/nactl/modules/step"
 	"github.com/nactl/nactl/virt"
@@ -17,7 +18,13 @@ type Args struct {
 	Bridge string        `arg:"bridge" doc:"the Open vSwitch bridge that carries it; left out: the only one that the host has"`
 	MTU    step.Opt[int] `arg:"mtu" min:"576" max:"65535" doc:"largest packet, in bytes"`
 	Host   string        `arg:"host" doc:"only on this host; left out: on all hosts of the target, of the cluster on an engine"`
+	Reuse  bool          `arg:"reuse" doc:"take a network of another name, if one has this VLAN id"`
 	Ovirt  Ovirt         `arg:"ovirt" doc:"what only oVirt engines have"`
+}
+
+// Output is what create_vlan gives.
+type Output struct {
+	Name string `json:"name"` // of the network, also of one of another name
 }
 
 // Ovirt is the argument ovirt.
@@ -35,6 +42,7 @@ var Spec = &step.Spec{
 	Doc: "On libvirt nodes it is a network on an Open vSwitch bridge, whose ports get the VLAN's tag. " +
 		"On engines it is a network of the cluster's data centre that no host is required to have; each host of the cluster that is up gets it on `host_nic`, for good.",
 	New:     func() step.Step { return &Args{} },
+	Output:  Output{},
 	Touches: virt.KindNetwork,
 	Example: `- name: VLAN for the web tier
   create_vlan: {id: 2921, name: 2921-web, bridge: ovsbr0}
@@ -58,14 +66,44 @@ func (a *Args) Ensure(ctx context.Context, env *step.Env) (step.Result, error) {
 			return step.Result{}, err
 		}
 	}
-	switch n, err := env.Platform.Network(ctx, a.Name); {
-	case err == nil:
-		change.Before = n
-	case !errors.Is(err, virt.ErrNotFound):
+	there, err := a.find(ctx, env)
+	if err != nil {
 		return step.Result{}, err
 	}
-	_, err := env.Apply(ctx, change)
-	return step.Result{}, err
+	if there != nil {
+		change.On = virt.On{Ref: there.Ref(), Before: there}
+	}
+	_, err = env.Apply(ctx, change)
+	return step.Result{Output: Output{Name: change.Ref.Name}}, err
+}
+
+// find gives the network that is there: the one of that name, or with reuse one
+// of another name that has the VLAN id. nil means that there is none.
+func (a *Args) find(ctx context.Context, env *step.Env) (*virt.Network, error) {
+	n, err := env.Platform.Network(ctx, a.Name)
+	if err == nil {
+		return n, nil
+	}
+	if !errors.Is(err, virt.ErrNotFound) || !a.Reuse {
+		return nil, ignoreMissing(err)
+	}
+	all, err := env.Platform.Networks(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, n := range all {
+		if n.VLAN == a.ID && (a.Ovirt.Cluster == "" || slices.Contains(n.Clusters, a.Ovirt.Cluster)) {
+			return n, nil
+		}
+	}
+	return nil, nil
+}
+
+func ignoreMissing(err error) error {
+	if errors.Is(err, virt.ErrNotFound) {
+		return nil
+	}
+	return err
 }
 
 // hosts gives the hosts that are to have the network. An engine's host that is

@@ -4,6 +4,7 @@ package createvm
 import (
 	"fmt"
 	"net/netip"
+	"reflect"
 
 	"github.com/nactl/nactl/engine/source"
 	"github.com/nactl/nactl/modules/setcpu"
@@ -36,6 +37,7 @@ type Args struct {
 	Run         []Line            `arg:"run,create_only" doc:"commands that the guest runs once, at its first boot: lists of arguments, or lines for /bin/sh"`
 	CloudInit   step.Opt[bool]    `arg:"cloud_init,create_only" doc:"false: no seed for cloud-init is made"`
 	Libvirt     Libvirt           `arg:"libvirt" doc:"what only libvirt nodes have"`
+	Ovirt       Ovirt             `arg:"ovirt" doc:"what only oVirt engines have"`
 }
 
 // Boot is a class of devices to boot from.
@@ -66,6 +68,8 @@ func (*CPU) Bare() string { return "count" }
 type Memory struct {
 	Current step.Opt[step.Size] `arg:"current" doc:"what the guest has"`
 	Max     step.Opt[step.Size] `arg:"max" doc:"what it can have without a restart; left out: current"`
+	// Guaranteed is the engine's.
+	Guaranteed step.Opt[step.Size] `arg:"guaranteed" doc:"engines only: never taken away from the VM; left out at creation: current"`
 }
 
 // Bare lets memory: 4GiB stand for what the guest has.
@@ -133,6 +137,7 @@ func (a *Args) Sets() (virt.Ref, map[string]any) {
 	step.Say(fields, "cpu.topology", cpu.Topology)
 	step.Say(fields, "memory.current", memory.Current)
 	step.Say(fields, "memory.max", memory.Max)
+	step.Say(fields, "memory.guaranteed", memory.Guaranteed)
 	step.Say(fields, "title", a.Title)
 	step.Say(fields, "description", a.Description)
 	step.Say(fields, "autostart", a.Autostart)
@@ -142,12 +147,38 @@ func (a *Args) Sets() (virt.Ref, map[string]any) {
 	return virt.VMRef(a.Name), fields
 }
 
+// Ovirt is the argument ovirt.
+type Ovirt struct {
+	Cluster          string            `arg:"cluster,create_only" doc:"left out where the engine has only one"`
+	DataCentre       string            `arg:"data_center,create_only" doc:"where two have a cluster of that name"`
+	Template         string            `arg:"template,create_only" doc:"a template to make the VM from, instead of an image of the inventory"`
+	Type             string            `arg:"type,create_only" enum:"server|desktop|high_performance" doc:"left out: the template's"`
+	BIOSType         string            `arg:"bios_type,create_only" doc:"as q35_ovmf; left out: as firmware says"`
+	InstanceType     string            `arg:"instance_type,create_only" doc:"left out: none"`
+	Affinity         string            `arg:"affinity,create_only" enum:"migratable|user_migratable|pinned" doc:"how closely the VM is bound to host"`
+	HAPriority       int               `arg:"ha_priority,create_only" min:"0" max:"100" doc:"with autostart: which VMs are started first elsewhere"`
+	CustomProperties map[string]string `arg:"custom_properties,create_only" doc:"custom properties that the engine knows"`
+}
+
+// virt gives what changes carry; nil when nothing was said.
+func (o Ovirt) virt() *virt.OvirtVM {
+	out := virt.OvirtVM{Type: o.Type, BIOSType: o.BIOSType, InstanceType: o.InstanceType, Affinity: o.Affinity,
+		HAPriority: o.HAPriority, CustomProperties: o.CustomProperties}
+	if reflect.ValueOf(out).IsZero() {
+		return nil
+	}
+	return &out
+}
+
 // Validate checks the arguments against each other.
 func (a *Args) Validate(v *step.Validation) {
 	if v.Partial {
 		return
 	}
 	a.validateSize(v)
+	if a.Image != "" && a.Ovirt.Template != "" {
+		v.Errorf("ovirt", "the VM is made from image %s or from template %s: write one of them", a.Image, a.Ovirt.Template)
+	}
 	seen := map[string]bool{}
 	boot := 0
 	for _, d := range a.Disks {
@@ -156,7 +187,7 @@ func (a *Args) Validate(v *step.Validation) {
 			if d.MountPoint != "" {
 				v.Errorf("disks", "the boot disk is the guest's own, it takes no mount_point")
 			}
-			if a.Image == "" && d.Volume == "" {
+			if a.madeFrom() == "" && d.Volume == "" {
 				v.Errorf("disks", "a disk with boot: true is the image's own; name an image, or a volume to boot from")
 			}
 		} else {
@@ -188,6 +219,9 @@ func (a *Args) validateSize(v *step.Validation) {
 		v.Errorf("cpu", "cpu: the topology makes %d CPUs, the maximum is %d", t.Sockets*t.Cores*t.Threads, most)
 	}
 	current, hasCurrent := memory.Current.Get()
+	if least, ok := memory.Guaranteed.Get(); ok && hasCurrent && least > current {
+		v.Errorf("memory", "memory: %s are guaranteed, and the VM has %s", virt.FormatSize(int64(least)), virt.FormatSize(int64(current)))
+	}
 	if limit, ok := memory.Max.Get(); ok && hasCurrent && current > limit {
 		v.Errorf("memory", "memory: %s is over max %s", virt.FormatSize(int64(current)), virt.FormatSize(int64(limit)))
 	}

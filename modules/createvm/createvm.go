@@ -1,6 +1,7 @@
 package createvm
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -139,10 +140,11 @@ func (a *Args) creation(ctx context.Context, env *step.Env) (virt.CreateVM, erro
 		Run: env.Run, Title: a.Title.Or(""), Description: a.Description.Or(""), Boot: a.boot(),
 		Firmware: a.Firmware, Machine: a.Machine, Autostart: a.Autostart.Or(false), Metadata: a.Metadata,
 		Host: a.Host.Opt, Placement: a.Placement, LibvirtXML: a.Libvirt.XML.Or(""),
+		Cluster: a.Ovirt.Cluster, DataCentre: a.Ovirt.DataCentre, Ovirt: a.Ovirt.virt(),
 	}
 	var image virt.Image
-	if a.Image != "" {
-		src, err := env.Image(a.Image)
+	if a.madeFrom() != "" {
+		src, err := a.source(env)
 		if err != nil {
 			return c, err
 		}
@@ -161,10 +163,21 @@ func (a *Args) creation(ctx context.Context, env *step.Env) (virt.CreateVM, erro
 		}
 		c.NICs = append(c.NICs, spec)
 	}
-	if a.CloudInit.Or(true) && a.Image != "" {
+	if a.CloudInit.Or(true) && a.madeFrom() != "" {
 		c.CloudInit = a.seed()
 	}
 	return c, nil
+}
+
+// madeFrom names the image or template; empty where the VM is made from nothing.
+func (a *Args) madeFrom() string { return cmp.Or(a.Ovirt.Template, a.Image) }
+
+// source finds what the VM is made from on this target.
+func (a *Args) source(env *step.Env) (virt.ImageSource, error) {
+	if t := a.Ovirt.Template; t != "" {
+		return virt.ImageSource{Name: t, Template: t}, nil
+	}
+	return env.Image(a.Image)
 }
 
 // afterwards names the sizes of a new VM that only the run will show.
@@ -215,7 +228,7 @@ func (a *Args) size(image virt.Image) (virt.CPU, virt.Memory) {
 	if current == 0 {
 		current = defaultMemory
 	}
-	m := virt.Memory{Current: current, Max: max(current, int64(memory.Max.Or(0)))}
+	m := virt.Memory{Current: current, Max: max(current, int64(memory.Max.Or(0))), Guaranteed: int64(memory.Guaranteed.Or(0))}
 	return c, m
 }
 
@@ -224,7 +237,7 @@ func (a *Args) size(image virt.Image) (virt.CPU, virt.Memory) {
 func (a *Args) disks(image virt.Image) []virt.DiskSpec {
 	var specs []virt.DiskSpec
 	boot := slices.IndexFunc(a.Disks, func(d Disk) bool { return d.Boot })
-	if boot < 0 && a.Image != "" {
+	if boot < 0 && a.madeFrom() != "" {
 		specs = append(specs, virt.DiskSpec{Name: "root", Boot: true, Sparse: true, Storage: image.Source.Storage, Format: image.Format, Size: image.Size})
 	}
 	for _, d := range a.Disks {
@@ -249,9 +262,6 @@ func (a *Args) disks(image virt.Image) []virt.DiskSpec {
 
 func (a *Args) seed() *virt.CloudInit {
 	ci := &virt.CloudInit{Hostname: a.Hostname, SSHKeys: a.SSHKeys}
-	if ci.Hostname == "" {
-		ci.Hostname = a.Name
-	}
 	for _, u := range a.Users {
 		ci.Users = append(ci.Users, virt.GuestUser{
 			Name: u.Name, Groups: u.Groups, Shell: u.Shell, Sudo: string(u.Sudo), SSHKeys: u.SSHKeys, PasswordHash: u.PasswordHash,
@@ -308,8 +318,8 @@ func (a *Args) isIt(vm *virt.VM) error {
 	if want != "" {
 		wanted = fmt.Sprintf("boot disk %q", want)
 	}
-	if a.Image != "" {
-		wanted += " made from image " + a.Image
+	if from := a.madeFrom(); from != "" {
+		wanted += " made from image " + from
 	}
 	return &virt.Error{Kind: virt.ErrConflict, Object: vm.Ref(), Summary: "is there, with other disks", Wanted: wanted, Found: found,
 		Hint: "choose another name, delete that VM with delete_vm, or call its disk in disks what it is called"}

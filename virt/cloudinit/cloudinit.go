@@ -264,7 +264,7 @@ func Hostname(c virt.CreateVM) (string, error) {
 		name := c.CloudInit.Hostname
 		if !hostnamePattern.MatchString(name) {
 			return "", &virt.Error{Kind: virt.ErrInvalid, Object: c.Ref, Summary: fmt.Sprintf("hostname %q is not one", name),
-				Hint: "use letters, digits, hyphens and dots"}
+				Hint: "use letters, digits, hyphens, underscores and dots"}
 		}
 		return name, nil
 	}
@@ -274,4 +274,6 @@ func Hostname(c virt.CreateVM) (string, error) {
 	return c.Ref.Name, nil
 }
 
-var hostnamePattern = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]{0,62})(\.[A-Za-z0-9][A-Za-z0-9-]{0,62})*$`)
+// The underscore is no part of DNS host names, but people have hosts that are
+// called so, and cloud-init sets them.
+var hostnamePattern = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9_-]{0,62})(\.[A-Za-z0-9][A-Za-z0-9_-]{0,62})*$`)
