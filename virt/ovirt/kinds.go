@@ -7,7 +7,6 @@ var (
 	kindAPI            = kind[ovirtsdk.Api]{"api", "api", ovirtsdk.XMLApiReadOne}
 	kindVM             = kind[ovirtsdk.Vm]{"vm", "vms", ovirtsdk.XMLVmReadOne}
 	kindTemplate       = kind[ovirtsdk.Template]{"template", "templates", ovirtsdk.XMLTemplateReadOne}
-	kindInstanceType   = kind[ovirtsdk.InstanceType]{"instance_type", "instance_types", ovirtsdk.XMLInstanceTypeReadOne}
 	kindDisk           = kind[ovirtsdk.Disk]{"disk", "disks", ovirtsdk.XMLDiskReadOne}
 	kindDiskAttachment = kind[ovirtsdk.DiskAttachment]{"disk_attachment", "disk_attachments", ovirtsdk.XMLDiskAttachmentReadOne}
 	kindNIC            = kind[ovirtsdk.Nic]{"nic", "nics", ovirtsdk.XMLNicReadOne}

@@ -31,7 +31,6 @@ type call struct {
 	job    *object    // made by the first command
 	reply  []*elem    // what an action's reply shows beside the job
 	code   int        // of the reply when it is not the usual
-	follow *followed
 	log    *Request
 }
 

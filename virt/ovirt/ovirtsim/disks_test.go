@@ -36,8 +36,9 @@ func TestDisks(t *testing.T) {
 	}
 	c.refused("PUT", disk, "<disk><provisioned_size>1048576</provisioned_size></disk>", 400,
 		"[Cannot edit Virtual Disk. New disk size must be larger than the current disk size.]")
-	x := c.do("PUT", atts+"/"+a.id, "<disk_attachment><disk><provisioned_size>2147483648</provisioned_size></disk></disk_attachment>", 200)
-	if x = c.get(disk); x.get("provisioned_size") != "1073741824" || x.get("status") != "locked" {
+	c.do("PUT", atts+"/"+a.id, "<disk_attachment><disk><provisioned_size>2147483648</provisioned_size></disk></disk_attachment>", 200)
+	x := c.get(disk)
+	if x.get("provisioned_size") != "1073741824" || x.get("status") != "locked" {
 		t.Error("while it grows:", x)
 	}
 	c.e.Advance(2 * time.Second)

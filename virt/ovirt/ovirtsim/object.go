@@ -55,7 +55,6 @@ type kind struct {
 	path    string // segment: vnicprofiles
 	actions []string
 	links   []string
-	fields  fields
 }
 
 func (k *kind) has(action string) bool { return slices.Contains(k.actions, action) }

@@ -89,7 +89,6 @@ type Engine struct {
 	events int
 	macs   int
 	leases int
-	root   *elem // the recording's GET /api, nil without one
 	tokens map[string]*session
 	failed int // logins in a row
 	faults []*Injection
