@@ -183,7 +183,8 @@ func (v *VM) Clone() Object {
 	return &c
 }
 
-// Disk finds a disk by its name or its target device; nil when there is none.
+// Disk finds a disk by its name, its target device or its volume; nil when there
+// is none.
 func (v *VM) Disk(name string) *Disk {
 	for i := range v.Disks {
 		if v.Disks[i].Name == name {
@@ -192,6 +193,11 @@ func (v *VM) Disk(name string) *Disk {
 	}
 	for i := range v.Disks {
 		if v.Disks[i].Target == name {
+			return &v.Disks[i]
+		}
+	}
+	for i := range v.Disks {
+		if v.Disks[i].Volume == name && name != "" {
 			return &v.Disks[i]
 		}
 	}

@@ -134,3 +134,36 @@ func TestOnePollerForAllWhoWait(t *testing.T) {
 	}
 	t.Logf("%v", s.Procedures)
 }
+
+// Making VMs on a large engine reads those VMs, and not all others each time.
+func TestMakingVMsDoesNotReadAllOthers(t *testing.T) {
+	sim, e := simulated(t, ovirtsim.Load(1000, 4))
+	for i := range 8 {
+		name := fmt.Sprintf("new-%d", i)
+		apply(t, e, name, func(o virt.On) virt.Change {
+			return virt.CreateVM{On: o, Run: "r1", CPU: virt.CPU{Count: 1}, Memory: virt.Memory{Current: virt.GiB}}
+		})
+		apply(t, e, name, func(o virt.On) virt.Change { return virt.FinishVM{On: o} })
+		if vm, err := e.VM(t.Context(), name); err != nil || vm.Unfinished != "" {
+			t.Fatalf("%+v, %v", vm, err)
+		}
+	}
+	pages := sim.Count(func(r ovirtsim.Request) bool { return strings.Contains(r.Query, "page+") })
+	if pages > 3 {
+		t.Errorf("%d pages of all VMs were read, want at most one reading of 3", pages)
+	}
+}
+
+// A name that the search language cannot say is still found.
+func TestNameThatNoSearchCanSay(t *testing.T) {
+	o := small()
+	o.VMs = []ovirtsim.VM{{Name: `a"b*`, Cluster: "Default"}, {Name: "other", Cluster: "Default"}}
+	_, e := simulated(t, o)
+	e.Want("other")
+	for range 2 {
+		if vm, err := e.VM(t.Context(), `a"b*`); err != nil || vm.Name != `a"b*` {
+			t.Fatalf("%+v, %v", vm, err)
+		}
+		e.Forget(virt.VMRef(`a"b*`))
+	}
+}

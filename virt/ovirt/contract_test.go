@@ -2,11 +2,14 @@ package ovirt
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	ovirtsdk "github.com/ovirt/go-ovirt"
 
 	"github.com/nactl/nactl/virt"
 	"github.com/nactl/nactl/virt/ovirt/ovirtsim"
@@ -77,9 +80,27 @@ func small() ovirtsim.Options {
 	return o
 }
 
+// keptProperty looks for the custom property that nactl knows nothing of once the
+// VM is made.
+func keptProperty(ctx context.Context, e *Engine, vm *virt.VM) error {
+	_, err := get(ctx, e.Client, kindVM, path("vms", vm.ID.Or("")), query{}, func(v *ovirtsdk.Vm) (bool, error) {
+		if p, ok := v.CustomProperties(); ok && p != nil {
+			for _, k := range p.Slice() {
+				if value(k.Name()) == "vendor" && value(k.Value()) == "knob" {
+					return true, nil
+				}
+			}
+		}
+		return false, errors.New("the vendor's custom property")
+	})
+	return err
+}
+
 func TestContractOnTheSimulator(t *testing.T) {
+	_, e := simulated(t, small())
 	virttest.Run(t, virttest.Setup{
-		New:    func(t *testing.T) virt.Platform { _, e := simulated(t, small()); return e },
+		New:    func(*testing.T) virt.Platform { return e },
+		Kept:   func(vm *virt.VM) error { return keptProperty(context.WithoutCancel(t.Context()), e, vm) },
 		Prefix: "c-",
 		VM: func(name string) virt.CreateVM {
 			return virt.CreateVM{On: virt.On{Ref: virt.VMRef(name)}, Run: "r1", CPU: virt.CPU{Count: 1},

@@ -192,8 +192,10 @@ func (e *Engine) copyOf(ctx context.Context, b *attachment, spec virt.DiskSpec, 
 	if !clone {
 		return &diskAttachmentXML{Disk: disk}, nil
 	}
-	format := cmp.Or(spec.Format, b.disk.Format)
-	sparse := spec.Sparse
+	format, sparse := cmp.Or(spec.Format, b.disk.Format), spec.Sparse
+	if format == "qcow2" && !sparse {
+		format = "raw"
+	}
 	disk.Format, disk.Sparse = textOf(formats.theirs(format)), &sparse
 	domain := b.domain
 	if spec.Storage != "" {
@@ -385,6 +387,9 @@ func (e *Engine) checkCreateVM(ctx context.Context, view virt.Reader, c virt.Cre
 				invalid("disk %q is to have %s, and its template's has %s", spec.Name, virt.FormatSize(spec.Size), virt.FormatSize(root.disk.Size))
 			}
 			spec.Format = cmp.Or(spec.Format, root.disk.Format)
+			if spec.Format == "qcow2" && !spec.Sparse {
+				spec.Format = "raw"
+			}
 		case spec.Size == 0:
 			invalid("disk %q has no size", spec.Name)
 		}

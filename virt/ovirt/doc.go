@@ -1,5 +1,6 @@
-// Package ovirt speaks with oVirt engines: the transport, the token, the faults,
-// the wire format, and the waiting.
+// Package ovirt makes oVirt engines platforms. A [Client] speaks with one: the
+// transport, the token, the faults, the wire format, and the waiting. An [Engine]
+// is the platform: reading in bulk, and one executor for each change.
 //
 // Design goal: what the engine did not say is never taken for the truth. A page
 // of a proxy is no empty list, a list with an item that cannot be read is no

@@ -115,20 +115,22 @@ func (e *Engine) lookup(ctx context.Context, name string) ([]*machine, error) {
 	if found, known := e.snap.get(name); known {
 		return found, nil // by whoever read before us
 	}
-	if old := e.snap.last(name); old != nil {
+	old, dropped := e.snap.last(name)
+	if !dropped { // one that was dropped is read by itself, however often
+		all, err := e.readsAll(ctx, name)
+		if err == nil && all {
+			err = e.readAll(ctx)
+		}
+		if all || err != nil {
+			found, _ := e.snap.get(name)
+			return found, err
+		}
+	}
+	if old != nil {
 		m, err := e.again(ctx, name, old)
 		if m != nil || err != nil {
 			return []*machine{m}, err
 		}
-	} else if all, err := e.readsAll(ctx, name); all || err != nil {
-		if err != nil {
-			return nil, err
-		}
-		if err := e.readAll(ctx); err != nil {
-			return nil, err
-		}
-		found, _ := e.snap.get(name)
-		return found, nil
 	}
 	return e.readSome(ctx, name)
 }
@@ -152,8 +154,8 @@ func (e *Engine) again(ctx context.Context, name string, old *machine) (*machine
 	return m, nil
 }
 
-// readsAll tells whether it is time to read all VMs in place of one more search:
-// once as many searches were made as all of them have pages.
+// readsAll tells whether it is time to read all VMs in place of one more of them:
+// once as many were read one by one as all of them have pages.
 func (e *Engine) readsAll(ctx context.Context, name string) (bool, error) {
 	if _, ok := equals("name", name); !ok {
 		return true, nil
@@ -195,19 +197,19 @@ func countVMs(a *ovirtsdk.Api) (int, error) {
 
 // readSome searches for a VM, and for others that are wanted.
 func (e *Engine) readSome(ctx context.Context, name string) ([]*machine, error) {
-	began := e.snap.begin()
-	names := slices.DeleteFunc(e.snap.batch(name, maxNames), func(n string) bool {
-		_, ok := equals("name", n)
-		return !ok
-	})
-	search, ok := anyOf("name", names...)
-	if !ok { // a name that no search can say
+	if _, ok := equals("name", name); !ok { // no search can say it
 		if err := e.readAll(ctx); err != nil {
 			return nil, err
 		}
 		found, _ := e.snap.get(name)
 		return found, nil
 	}
+	began := e.snap.begin()
+	names := slices.DeleteFunc(e.snap.batch(name, maxNames), func(n string) bool {
+		_, ok := equals("name", n)
+		return !ok
+	})
+	search, _ := anyOf("name", names...)
 	all, err := list(ctx, e.Client, kindVM, "/vms", query{Search: search, Follow: vmFollow}, convVM)
 	if err != nil {
 		return nil, explain("look for VMs", e.Ref(), err)
@@ -251,7 +253,7 @@ var nextRunPending = virt.Pending{Field: "configuration", Reason: "after a resta
 func (e *Engine) machines(ctx context.Context) ([]*machine, error) {
 	for range 3 {
 		all, stale, ok := e.snap.list()
-		if ok {
+		if ok && len(stale) <= max(bulkAfter, len(all)/pageSize) {
 			for _, name := range stale {
 				found, err := e.lookup(ctx, name)
 				if err != nil {
@@ -268,7 +270,7 @@ func (e *Engine) machines(ctx context.Context) ([]*machine, error) {
 			return nil, context.Cause(ctx)
 		}
 		var err error
-		if _, _, ok := e.snap.list(); !ok {
+		if _, again, now := e.snap.list(); !now || ok && len(again) >= len(stale) {
 			err = e.readAll(ctx)
 		}
 		<-e.snap.reading

@@ -153,7 +153,11 @@ func created(c virt.CreateVM, vm *virt.VM) {
 		vm.Boot = []string{"hd"}
 	}
 	for i := range vm.Disks {
-		attached(vm, &vm.Disks[i])
+		k := &vm.Disks[i]
+		attached(vm, k)
+		if k.Boot && c.Image != nil && !k.Sparse && k.Format == "qcow2" {
+			k.Format = "raw" // the image's format is only inherited, and qcow2 is sparse
+		}
 	}
 }
 
@@ -263,7 +267,7 @@ func refuseDisk(vm virt.Ref, d virt.DiskSpec) error {
 			Wanted: virt.FormatSize(d.Size), Found: "at most " + virt.FormatSize(maxDiskSize)}
 	case d.Format != "" && d.Format != "raw" && d.Format != "qcow2":
 		return &virt.Error{Kind: virt.ErrInvalid, Object: vm, Summary: fmt.Sprintf("disk %q cannot be %s on an engine", d.Name, d.Format), Hint: "write raw or qcow2"}
-	case d.Format == "qcow2" && !d.Sparse:
+	case d.Format == "qcow2" && !d.Sparse && !d.Boot:
 		return &virt.Error{Kind: virt.ErrInvalid, Object: vm, Summary: fmt.Sprintf("disk %q cannot be qcow2 and preallocated on an engine", d.Name),
 			Hint: "write format: raw, or sparse: true"}
 	}

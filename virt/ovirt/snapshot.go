@@ -17,7 +17,7 @@ type snapshot struct {
 	dropped map[string]uint64
 	forgot  uint64
 	wanted  map[string]bool // names that somebody is waiting for, or will ask for
-	singles int             // searches since everything was forgotten
+	singles int             // reads of one VM since all were read
 	total   int             // VMs of the engine; -1 = not asked yet
 	reading chan struct{}   // held by whoever reads
 }
@@ -66,14 +66,16 @@ func (s *snapshot) get(name string) (found []*machine, known bool) {
 	return nil, false
 }
 
-// last gives what was known of a VM before it was dropped: its id is still its id.
-func (s *snapshot) last(name string) *machine {
+// last gives what was known of a VM before: its id is still its id. dropped tells
+// that it was dropped since, and did not just grow old.
+func (s *snapshot) last(name string) (m *machine, dropped bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if e := s.vms[name]; len(e.found) == 1 {
-		return e.found[0]
+	e := s.vms[name]
+	if len(e.found) == 1 {
+		m = e.found[0]
 	}
-	return nil
+	return m, s.dropped[name] > max(e.tick, s.forgot)
 }
 
 // batch gives the names that are wanted and not known, up to most, own first.
@@ -122,7 +124,7 @@ func (s *snapshot) storeAll(all []*machine, m mark) {
 			fresh[name] = old
 		}
 	}
-	s.vms, s.all, s.total = fresh, m, len(all)
+	s.vms, s.all, s.total, s.singles = fresh, m, len(all), 0
 }
 
 // list gives all VMs that are known, and the names that were dropped since all
