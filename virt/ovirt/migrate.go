@@ -38,10 +38,15 @@ func (e *Engine) migrate(ctx context.Context, c virt.Migrate, d *edit) error {
 		}
 	}
 	began := time.Now()
-	if err := e.action(ctx, d.m.id, "migrate", body); err != nil && !errors.Is(err, virt.ErrOutcomeUnknown) {
-		return err
+	lost := e.action(ctx, d.m.id, "migrate", body)
+	if lost != nil && !errors.Is(lost, virt.ErrOutcomeUnknown) {
+		return lost
 	}
 	host, err := e.arrived(ctx, d.m.id, source, target)
+	var stayed *stateError
+	if lost != nil && errors.As(err, &stayed) {
+		return lost // it may never have been told to move
+	}
 	if err != nil {
 		if ctx.Err() != nil {
 			e.cancelMigration(ctx, d.m.id)

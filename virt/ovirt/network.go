@@ -108,7 +108,11 @@ func (e *Engine) makeNetwork(ctx context.Context, c virt.CreateNetwork, cluster 
 	if c.MTU != 0 {
 		body.MTU = &c.MTU
 	}
-	id, err := create(ctx, e.Client, kindNetwork, "/networks", nil, body, networkID)
+	var id string
+	err := e.whileBusy(ctx, func(ctx context.Context) (err error) {
+		id, err = create(ctx, e.Client, kindNetwork, "/networks", nil, body, networkID)
+		return err
+	})
 	if !errors.Is(err, virt.ErrOutcomeUnknown) && !errors.Is(err, virt.ErrConflict) {
 		return id, err
 	}
@@ -131,8 +135,10 @@ func (e *Engine) changeNetwork(ctx context.Context, c virt.CreateNetwork, d *edi
 	if err != nil || !d.changes("mtu") {
 		return n.id, err
 	}
-	_, err = update(ctx, e.Client, kindNetwork, path("networks", n.id), nil, networkXML{MTU: &c.MTU}, networkID)
-	return n.id, err
+	return n.id, e.whileBusy(ctx, func(ctx context.Context) error {
+		_, err := update(ctx, e.Client, kindNetwork, path("networks", n.id), nil, networkXML{MTU: &c.MTU}, networkID)
+		return err
+	})
 }
 
 // joinCluster gives a network to a cluster. It says that the network is not
