@@ -43,7 +43,8 @@ func (n *Network) Clone() Object {
 // Host is a hypervisor.
 type Host struct {
 	Name        string `json:"name"`
-	State       string `json:"state"` // up, maintenance, unreachable; on engines also what else they call it
+	ID          string `json:"id,omitempty"` // engines only
+	State       string `json:"state"`        // up, maintenance, unreachable; on engines also what else they call it
 	Address     string `json:"address,omitempty"`
 	Cluster     string `json:"cluster,omitempty"`
 	DataCentre  string `json:"data_centre,omitempty"`

@@ -4,8 +4,9 @@ package virt
 // domain.
 type Storage struct {
 	Name      string `json:"name"`
-	Type      string `json:"type"`   // libvirt: dir, netfs, logical, …; engine: nfs, iscsi, …
-	Active    bool   `json:"active"` // can be used now
+	ID        string `json:"id,omitempty"` // engines only
+	Type      string `json:"type"`         // libvirt: dir, netfs, logical, …; engine: nfs, iscsi, …
+	Active    bool   `json:"active"`       // can be used now
 	Capacity  int64  `json:"capacity"`
 	Available int64  `json:"available"`
 	Committed int64  `json:"committed"`         // what all volumes may grow to

@@ -19,7 +19,7 @@ import (
 func (a *application) listCommand() *cli.Command {
 	c := &cli.Command{Name: "list", Usage: "list what there is on all targets", OnUsageError: usageError,
 		Action: func(c *cli.Context) error {
-			return exitError{engine.ExitOptions, fmt.Errorf("name what to list: nactl list vms, hosts or storage")}
+			return exitError{engine.ExitOptions, fmt.Errorf("name what to list: nactl list vms, hosts, clusters, datacenters or storage")}
 		}}
 	for _, kind := range []struct {
 		name, usage string
@@ -28,6 +28,8 @@ func (a *application) listCommand() *cli.Command {
 	}{
 		{"vms", "virtual machines with host, address and storage", vmRows, vmColumns},
 		{"hosts", "hypervisors", hostRows, hostColumns},
+		{"clusters", "clusters of hosts", clusterRows, clusterColumns},
+		{"datacenters", "data centres of engines", centreRows, centreColumns},
 		{"storage", "storage pools and domains, with what is left", storageRows, storageColumns},
 	} {
 		c.Subcommands = append(c.Subcommands, &cli.Command{

@@ -20,8 +20,10 @@ var (
 	vmColumns = []string{
 		"ID", "name", "hostname", "state", "IP", "engine", "host", "cluster", "data_center", "was_migrated", "total_space", "storage_domains",
 	}
-	hostColumns    = []string{"name", "state", "IP", "engine", "cluster", "data_center", "cpus", "memory", "free_memory", "vms"}
-	storageColumns = []string{"name", "type", "engine", "state", "available", "used", "committed", "total", "percent_left", "overprovisioning", "comment"}
+	hostColumns    = []string{"ID", "name", "state", "IP", "engine", "cluster", "data_center", "cpus", "memory", "free_memory", "vms"}
+	clusterColumns = []string{"ID", "name", "description", "comment", "engine", "data_center"}
+	centreColumns  = []string{"ID", "name", "comment", "engine", "state"}
+	storageColumns = []string{"ID", "name", "type", "engine", "state", "available", "used", "committed", "total", "percent_left", "overprovisioning", "comment"}
 )
 
 // probesAtOnce bounds the questions to the guests of one target.
@@ -85,9 +87,34 @@ func hostRows(ctx context.Context, target string, p virt.Platform) ([]row, error
 	var rows []row
 	for _, h := range hosts {
 		rows = append(rows, row{
-			"name": h.Name, "state": h.State, "IP": h.Address, "engine": target, "cluster": h.Cluster, "data_center": h.DataCentre,
+			"ID": h.ID, "name": h.Name, "state": h.State, "IP": h.Address, "engine": target, "cluster": h.Cluster, "data_center": h.DataCentre,
 			"cpus": h.CPUs, "memory": gib(h.Memory), "free_memory": gib(h.FreeMemory), "vms": h.VMs,
 		})
+	}
+	return rows, err
+}
+
+// clusterRows and centreRows are empty for nodes, which stand in no group.
+func clusterRows(ctx context.Context, target string, p virt.Platform) (rows []row, err error) {
+	g, ok := p.(virt.Grouped)
+	if !ok {
+		return nil, nil
+	}
+	clusters, err := g.Clusters(ctx)
+	for _, c := range clusters {
+		rows = append(rows, row{"ID": c.ID, "name": c.Name, "description": c.Description, "comment": c.Comment, "engine": target, "data_center": c.DataCentre})
+	}
+	return rows, err
+}
+
+func centreRows(ctx context.Context, target string, p virt.Platform) (rows []row, err error) {
+	g, ok := p.(virt.Grouped)
+	if !ok {
+		return nil, nil
+	}
+	centres, err := g.DataCentres(ctx)
+	for _, c := range centres {
+		rows = append(rows, row{"ID": c.ID, "name": c.Name, "comment": c.Comment, "engine": target, "state": c.State})
 	}
 	return rows, err
 }
@@ -101,7 +128,7 @@ func storageRows(ctx context.Context, target string, p virt.Platform) ([]row, er
 			state = "active"
 		}
 		r := row{
-			"name": s.Name, "type": s.Type, "engine": target, "state": state, "available": gib(s.Available), "used": gib(s.Capacity - s.Available),
+			"ID": s.ID, "name": s.Name, "type": s.Type, "engine": target, "state": state, "available": gib(s.Available), "used": gib(s.Capacity - s.Available),
 			"committed": gib(s.Committed), "total": gib(s.Capacity), "percent_left": 0.0, "overprovisioning": 0.0, "comment": s.Comment,
 		}
 		if s.Capacity > 0 {

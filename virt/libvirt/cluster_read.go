@@ -330,3 +330,13 @@ func (v memberView) Network(ctx context.Context, name string) (*virt.Network, er
 	}
 	return n, nil
 }
+
+var _ virt.Grouped = (*Cluster)(nil)
+
+// Clusters gives the cluster itself.
+func (c *Cluster) Clusters(context.Context) ([]*virt.Cluster, error) {
+	return []*virt.Cluster{{Name: c.name}}, nil
+}
+
+// DataCentres gives none: nodes have no such thing.
+func (c *Cluster) DataCentres(context.Context) ([]*virt.DataCentre, error) { return nil, nil }

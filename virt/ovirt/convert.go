@@ -143,7 +143,7 @@ type hostNetwork struct {
 func convHost(h *ovirtsdk.Host) (hostInfo, error) {
 	i := hostInfo{id: value(h.Id()), cluster: idIn(h.Cluster()), status: value(h.Status())}
 	i.host = virt.Host{
-		Name: value(h.Name()), State: hostState(i.status), Address: value(h.Address()),
+		ID: i.id, Name: value(h.Name()), State: hostState(i.status), Address: value(h.Address()),
 		Memory: value(h.Memory()), FreeMemory: value(h.MaxSchedulingMemory()), Maintenance: i.status == ovirtsdk.HOSTSTATUS_MAINTENANCE,
 	}
 	if c, ok := h.Cpu(); ok && c != nil {
@@ -271,7 +271,7 @@ type domainInfo struct {
 func convDomain(d *ovirtsdk.StorageDomain) (domainInfo, error) {
 	i := domainInfo{id: value(d.Id()), data: value(d.Type()) == ovirtsdk.STORAGEDOMAINTYPE_DATA}
 	available, used := value(d.Available()), value(d.Used())
-	i.storage = virt.Storage{Name: value(d.Name()), Capacity: available + used, Available: available, Committed: value(d.Committed()),
+	i.storage = virt.Storage{ID: i.id, Name: value(d.Name()), Capacity: available + used, Available: available, Committed: value(d.Committed()),
 		Shared: true, Comment: value(d.Comment())}
 	if s, ok := d.Storage(); ok && s != nil {
 		kind := value(s.Type())
