@@ -11,10 +11,11 @@ type CreateNetwork struct {
 	Type   string   `json:"type"`             // openvswitch, bridge
 	Bridge string   `json:"bridge,omitempty"` // empty = the host's only Open vSwitch bridge
 	Hosts  []string `json:"hosts,omitempty"`  // empty = all of the target, of the cluster on an engine
-	// Cluster, HostNIC, Description and Comment are engines'. The cluster may be
+	// Cluster, HostNIC, Sync, Description and Comment are engines'. The cluster may be
 	// left out where there is only one, the NIC where hosts do not get the network.
 	Cluster     string `json:"cluster,omitempty"`
 	HostNIC     string `json:"host_nic,omitempty"` // NIC or bond of each host
+	Sync        bool   `json:"sync,omitempty"`     // hosts that have it otherwise than it is described get it anew
 	Description string `json:"description,omitempty"`
 	Comment     string `json:"comment,omitempty"`
 }

@@ -31,6 +31,7 @@ type Output struct {
 type Ovirt struct {
 	Cluster     string `arg:"cluster,identity" doc:"the cluster that gets it; may be left out where there is only one"`
 	HostNIC     string `arg:"host_nic" doc:"NIC or bond that carries it on the cluster's hosts; left out: the hosts are not touched"`
+	Sync        bool   `arg:"sync" doc:"hosts that have the network otherwise than the engine describes it get it anew; left out, they are warned of"`
 	Comment     string `arg:"comment,create_only" doc:"a comment"`
 	Description string `arg:"description,create_only" doc:"a description"`
 }
@@ -58,6 +59,7 @@ func (a *Args) Ensure(ctx context.Context, env *step.Env) (step.Result, error) {
 	engine := env.Platform.Type() == "ovirt"
 	if engine {
 		change.Type, change.Cluster, change.HostNIC = "engine", a.Ovirt.Cluster, a.Ovirt.HostNIC
+		change.Sync = a.Ovirt.Sync
 		change.Comment, change.Description = a.Ovirt.Comment, a.Ovirt.Description
 	}
 	if !engine || a.Ovirt.HostNIC != "" {

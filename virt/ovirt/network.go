@@ -33,8 +33,14 @@ func predictNetwork(before *virt.Network, c virt.CreateNetwork, after *virt.Netw
 		}
 	}
 	sortBy(after.Attachments, func(a virt.Attachment) string { return a.Host })
-	for _, a := range after.Attachments {
-		if !a.InSync && (len(c.Hosts) == 0 || slices.Contains(c.Hosts, a.Host)) {
+	for i := range after.Attachments {
+		a := &after.Attachments[i]
+		switch {
+		case a.InSync, len(c.Hosts) > 0 && !slices.Contains(c.Hosts, a.Host):
+		case c.Sync:
+			a.InSync = true
+			out.Fields, out.Changed = append(out.Fields, virt.FieldChange{Path: "hosts." + a.Host + ".in_sync", Before: false, After: true}), true
+		default:
 			out.Warnings = append(out.Warnings, fmt.Sprintf("%s: host %s has it otherwise than the engine describes it; synchronize it on the engine", c.Ref, a.Host))
 		}
 	}
@@ -75,14 +81,25 @@ func (e *Engine) createNetwork(ctx context.Context, c virt.CreateNetwork, d *edi
 	if err != nil || len(hosts) == 0 {
 		return err
 	}
-	if c.HostNIC == "" {
-		return nil // it is the cluster's, and nobody asked for more
-	}
-	return e.setupAll(ctx, hosts, func(hostInfo) *actionXML {
+	return e.setupAll(ctx, hosts, func(h hostInfo) *actionXML {
 		return setup(func(a *actionXML) {
+			if k := h.carries(id); k != nil {
+				a.Synchronized = &[]networkAttachmentXML{{ID: Text(k.id)}}
+				return
+			}
 			a.Modified = &[]networkAttachmentXML{{Network: byID(id), HostNIC: &hostNICXML{Name: textOf(c.HostNIC)}}}
 		})
 	})
+}
+
+// carries gives how a host has a network; nil when it has not.
+func (h *hostInfo) carries(network string) *hostNetwork {
+	for i := range h.nets {
+		if h.nets[i].network == network {
+			return &h.nets[i]
+		}
+	}
+	return nil
 }
 
 // setup makes the body of a setupnetworks whose change lasts.
@@ -166,7 +183,9 @@ func (e *Engine) joinCluster(ctx context.Context, id string, cluster clusterInfo
 // settableStates are those of hosts whose networks can be set up.
 var settableStates = []ovirtsdk.HostStatus{ovirtsdk.HOSTSTATUS_UP, ovirtsdk.HOSTSTATUS_MAINTENANCE, ovirtsdk.HOSTSTATUS_NON_OPERATIONAL}
 
-// lacking gives the hosts of the cluster that are to get a network and lack it.
+// lacking gives the hosts of the cluster that are to get a network and lack it, or
+// that have it otherwise and are to have it as it is. Without a NIC for it none
+// lacks it: it is the cluster's then, and nobody asked for more.
 // Of all hosts, those that are down are left out with a warning; one that was
 // named is an error.
 func (e *Engine) lacking(ctx context.Context, c virt.CreateNetwork, id string, cluster clusterInfo, out *virt.Outcome) ([]hostInfo, error) {
@@ -184,8 +203,11 @@ func (e *Engine) lacking(ctx context.Context, c virt.CreateNetwork, id string, c
 			errs = append(errs, &virt.Error{Kind: virt.ErrInvalid, Object: h.host.Ref(), Summary: "is not in cluster " + cluster.name,
 				Hint: "name hosts of that cluster"})
 			continue
-		case h.cluster != cluster.id, len(c.Hosts) > 0 && !named,
-			slices.ContainsFunc(h.nets, func(k hostNetwork) bool { return k.network == id }):
+		case h.cluster != cluster.id, len(c.Hosts) > 0 && !named:
+			continue
+		}
+		switch k := h.carries(id); {
+		case k == nil && c.HostNIC == "", k != nil && (k.inSync || !c.Sync):
 			continue
 		case slices.Contains(settableStates, h.status):
 			hosts = append(hosts, h)
@@ -240,7 +262,7 @@ func (e *Engine) deleteNetwork(ctx context.Context, c virt.DeleteNetwork, d *edi
 	}
 	var hosts []hostInfo
 	for _, h := range carriers {
-		if len(c.Hosts) > 0 && !slices.Contains(c.Hosts, h.host.Name) || !slices.ContainsFunc(h.nets, func(k hostNetwork) bool { return k.network == n.id }) {
+		if len(c.Hosts) > 0 && !slices.Contains(c.Hosts, h.host.Name) || h.carries(n.id) == nil {
 			continue
 		}
 		if !slices.Contains(settableStates, h.status) {
@@ -250,8 +272,7 @@ func (e *Engine) deleteNetwork(ctx context.Context, c virt.DeleteNetwork, d *edi
 		hosts = append(hosts, h)
 	}
 	err = e.setupAll(ctx, hosts, func(h hostInfo) *actionXML {
-		i := slices.IndexFunc(h.nets, func(k hostNetwork) bool { return k.network == n.id })
-		return setup(func(a *actionXML) { a.Removed = &[]networkAttachmentXML{{ID: Text(h.nets[i].id)}} })
+		return setup(func(a *actionXML) { a.Removed = &[]networkAttachmentXML{{ID: Text(h.carries(n.id).id)}} })
 	})
 	if err != nil || d.after != nil && d.after.(*virt.Network) != nil {
 		return err

@@ -412,6 +412,44 @@ func TestNetworkOnAllHostsOfItsCluster(t *testing.T) {
 	}
 }
 
+// A host may have a network otherwise than it is described, as after it was away.
+func TestHostsOutOfSync(t *testing.T) {
+	sim, e := simulated(t, small())
+	ref := virt.NetworkRef("v100")
+	create := virt.CreateNetwork{On: virt.On{Ref: ref}, Type: "engine", VLAN: 100, Cluster: "Default", HostNIC: "eth2", Hosts: []string{"host1", "host2"}}
+	look := func() *virt.Network {
+		e.Forget(ref)
+		n, err := e.Network(t.Context(), "v100")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	if _, err := e.Apply(t.Context(), create); err != nil {
+		t.Fatal(err)
+	}
+	if !sim.Desync("host2", "v100") {
+		t.Fatal("host2 does not have it")
+	}
+	n := look()
+	if len(n.Attachments) != 2 || !n.Attachments[0].InSync || n.Attachments[1].InSync {
+		t.Fatalf("%+v", n.Attachments)
+	}
+	create.Before = n
+	out, err := e.Apply(t.Context(), create)
+	if err != nil || out.Changed || len(out.Warnings) != 1 || !strings.Contains(out.Warnings[0], "host2") {
+		t.Errorf("nobody asked for it: %+v, %v; want a warning of host2", out, err)
+	}
+	create.Sync = true
+	if out, err = e.Apply(t.Context(), create); err != nil || !out.Changed {
+		t.Errorf("asked for: %+v, %v", out, err)
+	}
+	create.Before = look()
+	if out, err = e.Apply(t.Context(), create); err != nil || out.Changed || len(out.Warnings) != 0 || !look().Attachments[1].InSync {
+		t.Errorf("again: %+v, %v", out, err)
+	}
+}
+
 func TestHostThatFailsIsNamed(t *testing.T) {
 	sim, e := simulated(t, small())
 	sim.FailSetup("host2")
