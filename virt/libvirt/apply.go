@@ -167,7 +167,7 @@ func (n *Node) Apply(ctx context.Context, c virt.Change) (virt.Outcome, error) {
 		return virt.Outcome{}, err
 	}
 	ref := c.Object()
-	unlock, err := n.locks.lock(ctx, ref)
+	unlock, err := n.locks.Lock(ctx, ref)
 	if err != nil {
 		return virt.Outcome{}, err
 	}

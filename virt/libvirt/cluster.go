@@ -19,8 +19,8 @@ import (
 // VMs: the nodes are asked.
 type Cluster struct {
 	name    string
-	members []*Node // by name
-	locks   locks   // beside those of the nodes: a VM that moves is on two
+	members []*Node    // by name
+	locks   virt.Locks // beside those of the nodes: a VM that moves is on two
 	place   placement
 }
 
@@ -42,7 +42,6 @@ func OpenCluster(name string, members []*Node) (*Cluster, error) {
 	for i, n := range c.members {
 		n.meet(slices.Concat(c.members[:i], c.members[i+1:]))
 	}
-	c.locks.init()
 	c.place.init()
 	return c, nil
 }

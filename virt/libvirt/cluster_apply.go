@@ -114,7 +114,7 @@ func (c *Cluster) Apply(ctx context.Context, ch virt.Change) (virt.Outcome, erro
 		return virt.Outcome{}, err
 	}
 	ref := ch.Object()
-	unlock, err := c.locks.lock(ctx, ref)
+	unlock, err := c.locks.Lock(ctx, ref)
 	if err != nil {
 		return virt.Outcome{}, err
 	}
@@ -296,7 +296,7 @@ func (c *Cluster) migrate(ctx context.Context, ch virt.Migrate) (virt.Outcome, e
 	ch.Host, ch.AwayFrom = to[0].cfg.Name, ""
 	// No other change to the VM may run on either side.
 	for _, n := range []*Node{from, to[0]} {
-		unlock, err := n.locks.lock(ctx, ch.Ref)
+		unlock, err := n.locks.Lock(ctx, ch.Ref)
 		if err != nil {
 			return virt.Outcome{}, err
 		}

@@ -32,7 +32,7 @@ type Node struct {
 	clients int         // opened so far
 
 	snap  snapshot
-	locks locks
+	locks virt.Locks
 	hub   hub
 
 	balloons balloons
@@ -65,7 +65,6 @@ func Open(_ context.Context, cfg Config) (*Node, error) {
 	n.rules = n.nodeRules()
 	n.snap.init()
 	n.hub.init()
-	n.locks.init()
 	return n, nil
 }
 

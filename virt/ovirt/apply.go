@@ -146,7 +146,7 @@ func (e *Engine) Apply(ctx context.Context, c virt.Change) (virt.Outcome, error)
 		return virt.Outcome{}, err
 	}
 	ref := c.Object()
-	unlock, err := e.locks.lock(ctx, ref)
+	unlock, err := e.locks.Lock(ctx, ref)
 	if err != nil {
 		return virt.Outcome{}, err
 	}

@@ -2,7 +2,6 @@ package ovirt
 
 import (
 	"context"
-	"sync"
 	"time"
 
 	ovirtsdk "github.com/ovirt/go-ovirt"
@@ -21,7 +20,7 @@ type Engine struct {
 
 	snap  snapshot
 	dir   directory
-	locks locks
+	locks virt.Locks
 
 	vms   *poller[vmLook]
 	disks *poller[string] // status
@@ -49,7 +48,6 @@ func Open(_ context.Context, cfg Config) (*Engine, error) {
 	e.rules = virt.Rules{LiveCPU: liveCPU, LiveMemory: liveMemory, Created: created, Attached: attached, Refuse: refuse}
 	e.snap.init()
 	e.dir.init()
-	e.locks.init()
 	e.vms = newPoller(c, kindVM, "/vms", nil, func(v *ovirtsdk.Vm) (vmLook, error) {
 		return vmLook{status: string(value(v.Status())), host: idIn(v.Host())}, nil
 	})
@@ -73,44 +71,4 @@ func (e *Engine) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTime)
 	defer cancel()
 	return e.Client.Close(ctx)
-}
-
-// locks keeps changes to one object from running at the same time.
-type locks struct {
-	mu   sync.Mutex
-	held map[virt.Ref]*lock
-}
-
-type lock struct {
-	place chan struct{}
-	users int
-}
-
-func (l *locks) init() { l.held = map[virt.Ref]*lock{} }
-
-// lock waits for the object to be free. The result frees it again.
-func (l *locks) lock(ctx context.Context, ref virt.Ref) (unlock func(), err error) {
-	key := ref.Key()
-	l.mu.Lock()
-	k := l.held[key]
-	if k == nil {
-		k = &lock{place: make(chan struct{}, 1)}
-		l.held[key] = k
-	}
-	k.users++
-	l.mu.Unlock()
-	leave := func() {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		if k.users--; k.users == 0 {
-			delete(l.held, key)
-		}
-	}
-	select {
-	case k.place <- struct{}{}:
-		return func() { <-k.place; leave() }, nil
-	case <-ctx.Done():
-		leave()
-		return nil, context.Cause(ctx)
-	}
 }

@@ -1,18 +1,15 @@
-//go:build cgo
-
-package libvirt
+package virt
 
 import (
 	"context"
 	"sync"
-
-	"github.com/nactl/nactl/virt"
 )
 
-// locks keeps changes to one object from running at the same time.
-type locks struct {
+// Locks keep changes to one object from running at the same time, as a platform's
+// Apply must. The zero Locks are ready; they are safe for concurrent use.
+type Locks struct {
 	mu   sync.Mutex
-	held map[virt.Ref]*lock
+	held map[Ref]*lock
 }
 
 type lock struct {
@@ -20,12 +17,14 @@ type lock struct {
 	users int
 }
 
-func (l *locks) init() { l.held = map[virt.Ref]*lock{} }
-
-// lock waits for the object to be free. The result frees it again.
-func (l *locks) lock(ctx context.Context, ref virt.Ref) (unlock func(), err error) {
+// Lock waits for the object to be free, or for the context to end. unlock frees
+// it again and is called once.
+func (l *Locks) Lock(ctx context.Context, ref Ref) (unlock func(), err error) {
 	key := ref.Key()
 	l.mu.Lock()
+	if l.held == nil {
+		l.held = map[Ref]*lock{}
+	}
 	k := l.held[key]
 	if k == nil {
 		k = &lock{place: make(chan struct{}, 1)}
