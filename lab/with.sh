@@ -7,6 +7,7 @@ trap '"$here/lab" down' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 "$here/lab" up
+"$here/lab" image debian-12
 eval "$("$here/lab" env)"
 export NACTL_LAB="$LAB_INVENTORY"
 "$@"
