@@ -126,7 +126,7 @@ func (e *Engine) lookup(ctx context.Context, name string) ([]*machine, error) {
 			return found, err
 		}
 	}
-	if old != nil {
+	if old != nil && e.snap.alone(name) { // of several, one search reads all
 		m, err := e.again(ctx, name, old)
 		if m != nil || err != nil {
 			return []*machine{m}, err

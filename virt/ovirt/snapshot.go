@@ -78,6 +78,17 @@ func (s *snapshot) last(name string) (m *machine, dropped bool) {
 	return m, s.dropped[name] > max(e.tick, s.forgot)
 }
 
+// alone tells whether nobody waits for another VM.
+func (s *snapshot) alone(name string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := len(s.wanted)
+	if s.wanted[name] {
+		n--
+	}
+	return n == 0
+}
+
 // batch gives the names that are wanted and not known, up to most, own first.
 func (s *snapshot) batch(own string, most int) []string {
 	s.mu.Lock()
@@ -100,6 +111,7 @@ func (s *snapshot) batch(own string, most int) []string {
 func (s *snapshot) store(name string, found []*machine, m mark) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	delete(s.wanted, name)
 	if s.valid(m, name) {
 		s.vms[name] = entry{mark: m, found: found}
 	}
