@@ -334,16 +334,31 @@ func (e *Engine) checkHostNICs(ctx context.Context, c virt.CreateNetwork, cluste
 	if err != nil {
 		return err
 	}
-	var errs []error
+	without := map[string][]string{} // hosts, by the NICs that they have
+	var names []string
 	for _, h := range carriers {
-		if h.cluster != cluster.id || len(c.Hosts) > 0 && !slices.Contains(c.Hosts, h.host.Name) || slices.Contains(h.nics, c.HostNIC) {
+		switch {
+		case h.cluster != cluster.id, len(c.Hosts) > 0 && !slices.Contains(c.Hosts, h.host.Name), slices.Contains(h.nics, c.HostNIC),
+			!slices.Contains(settableStates, h.status):
 			continue
 		}
-		if !slices.Contains(settableStates, h.status) {
-			continue
-		}
-		errs = append(errs, &virt.Error{Kind: virt.ErrNotFound, Object: h.host.Ref(), Summary: fmt.Sprintf("has no NIC or bond %q", c.HostNIC),
-			Found: strings.Join(h.nics, ", "), Hint: "check host_nic"})
+		have := strings.Join(h.nics, ", ")
+		without[have] = append(without[have], h.host.Name)
+		names = append(names, h.host.Name)
 	}
-	return errors.Join(errs...)
+	if len(names) == 0 {
+		return nil
+	}
+	slices.Sort(names)
+	var found []string
+	for _, have := range slices.Sorted(maps.Keys(without)) {
+		slices.Sort(without[have])
+		found = append(found, have+" on "+strings.Join(without[have], ", "))
+	}
+	summary := fmt.Sprintf("has no NIC or bond %q", c.HostNIC)
+	if others := len(names) - 1; others > 0 {
+		summary += fmt.Sprintf(", nor have others of cluster %s (%d)", cluster.name, others)
+	}
+	return &virt.Error{Kind: virt.ErrNotFound, Object: virt.Ref{Kind: virt.KindHost, Name: names[0]}, Summary: summary,
+		Found: strings.Join(found, "; "), Hint: "check host_nic"}
 }

@@ -177,7 +177,7 @@ func (e *Engine) readsAll(ctx context.Context, name string) (bool, error) {
 		e.snap.total = total
 		e.snap.mu.Unlock()
 	}
-	return before >= (total+pageSize-1)/pageSize, nil
+	return before+1 >= (total+pageSize-1)/pageSize, nil
 }
 
 // manyVMs stands for a count that the engine does not tell a user without rights.
