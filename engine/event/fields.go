@@ -210,7 +210,10 @@ func moved(o Outcome) string {
 		i, _ := n.Int64()
 		return i
 	}
-	s := fmt.Sprintf("%s in %.1f s", virt.FormatSize(number("bytes")), time.Duration(number("elapsed")).Seconds())
+	s := fmt.Sprintf("in %.1f s", time.Duration(number("elapsed")).Seconds())
+	if n := number("bytes"); n > 0 { // an engine does not tell how much it moved
+		s = virt.FormatSize(n) + " " + s
+	}
 	if d := time.Duration(number("downtime")); d > 0 {
 		s += fmt.Sprintf(", down %d ms", d.Milliseconds())
 	}
