@@ -343,7 +343,8 @@ func (a *Args) ensureMemory(ctx context.Context, env *step.Env, vm *virt.VM) err
 		return nil
 	}
 	memory := a.Memory.Or(Memory{})
-	change := virt.SetMemory{On: virt.OnVM(vm), Current: step.Bytes(memory.Current), Max: step.Bytes(memory.Max)}
+	change := virt.SetMemory{On: virt.OnVM(vm), Current: step.Bytes(memory.Current), Max: step.Bytes(memory.Max),
+		Guaranteed: step.Bytes(memory.Guaranteed)}
 	if a.Memory.IsUnknown() {
 		change.Current = virt.Unknown[int64]()
 	}
