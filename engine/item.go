@@ -84,7 +84,7 @@ func (r *runner) loop(ctx context.Context, sc *scope, at event.At, items []*sour
 		if m, ok := values[i].(map[string]any); ok {
 			m["item"] = expr.FromNode(items[i])
 		}
-		r.tally(results[i])
+		r.counts.Add(results[i])
 		r.sink.Emit(results[i])
 	})
 	sum := summary(at, results)
@@ -169,8 +169,8 @@ func (r *runner) ended(t *target, s *playbook.Step, res event.Result, value any)
 	if s.Register != "" {
 		t.put(s.Register, value)
 	}
-	t.count(res, time.Since(r.start))
-	r.tally(res)
+	t.ended(res, time.Since(r.start))
+	r.counts.Add(res)
 	r.sink.Emit(res)
 }
 

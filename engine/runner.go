@@ -30,9 +30,7 @@ type runner struct {
 	steps   int
 	secrets secrets
 	answers answers
-
-	mu     sync.Mutex
-	totals event.PlanTotals
+	counts  *event.Tally
 }
 
 // Run plays what was prepared and gives the exit code. Everything else is told as
@@ -44,10 +42,13 @@ func Run(ctx context.Context, p *Prepared, w *World, o Options) int {
 		r.opts.Forks = DefaultForks
 	}
 	started := event.RunStarted{Playbooks: p.files, Inventory: o.Inventory, Steps: p.steps, Check: o.Check, User: o.User, Version: o.Version}
+	var names []string
 	for _, t := range p.targets {
 		r.targets[t.Name] = newTarget(t)
 		started.Targets = append(started.Targets, event.Target{Name: t.Name, Kind: t.Kind})
+		names = append(names, t.Name)
 	}
+	r.counts = event.NewTally(o.Check, names...)
 	r.sink.Emit(started)
 	for i, pl := range p.plays {
 		if ctx.Err() != nil {
@@ -60,16 +61,11 @@ func Run(ctx context.Context, p *Prepared, w *World, o Options) int {
 
 // end tells the recap and gives the exit code.
 func (r *runner) end(ctx context.Context, p *Prepared) int {
-	recap := event.Recap{Elapsed: event.Seconds(time.Since(r.start))}
 	for _, t := range p.targets {
 		state := r.targets[t.Name]
-		state.recap.Calls = state.calls()
-		recap.Targets = append(recap.Targets, state.recap)
+		r.counts.Sent(t.Name, state.last, state.calls())
 	}
-	if r.opts.Check {
-		totals := r.totals
-		recap.Plan = &totals
-	}
+	recap := r.counts.Recap(time.Since(r.start))
 	r.sink.Emit(recap)
 	code, status := exitCode(ctx, recap)
 	r.sink.Emit(event.RunEnded{ExitCode: code, Status: status, Elapsed: recap.Elapsed})
@@ -185,20 +181,4 @@ func each(limit, n int, fn func(int)) {
 		})
 	}
 	wg.Wait()
-}
-
-func (r *runner) tally(res event.Result) {
-	if !res.Predicted || res.Items > 0 {
-		return
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	switch {
-	case res.Status == event.Undecided:
-		r.totals.Undecided++
-	case res.Status == event.Changed && res.WouldRun:
-		r.totals.Run++
-	case res.Status == event.Changed:
-		r.totals.Change++
-	}
 }

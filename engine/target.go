@@ -23,9 +23,9 @@ type target struct {
 	openErr  error
 
 	mu      sync.Mutex
-	vars    map[string]any // set and registered
-	lost    bool           // failed or unreachable: no further steps
-	recap   event.TargetRecap
+	vars    map[string]any     // set and registered
+	lost    bool               // failed or unreachable: no further steps
+	last    time.Duration      // when the last step ended, from the run's start
 	writers map[field]event.At // which step set a field last
 }
 
@@ -36,7 +36,7 @@ type field struct {
 }
 
 func newTarget(t Target) *target {
-	return &target{Target: t, vars: map[string]any{}, writers: map[field]event.At{}, recap: event.TargetRecap{Target: t.Name}}
+	return &target{Target: t, vars: map[string]any{}, writers: map[field]event.At{}}
 }
 
 func (t *target) get(name string) (any, bool) {
@@ -79,38 +79,11 @@ func (t *target) connect(ctx context.Context, r *runner) (virt.Platform, error) 
 	return t.platform, t.openErr
 }
 
-// count adds a result to the recap; at is how long after the run's start it came.
-func (t *target) count(r event.Result, at time.Duration) {
+// ended notes that a step has ended here; at is how long after the run's start.
+func (t *target) ended(r event.Result, at time.Duration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	c := &t.recap
-	c.Elapsed = event.Seconds(at)
-	switch r.Status {
-	case event.OK:
-		c.OK++
-	case event.Changed:
-		c.OK++
-		c.Changed++
-	case event.Skipped:
-		c.Skipped++
-	case event.Failed:
-		c.Failed++
-	case event.Unreachable:
-		c.Unreachable++
-	case event.Ignored:
-		c.OK++
-		c.Ignored++
-		if r.Altered {
-			c.Changed++
-		}
-	case event.Rescued:
-		c.Rescued++
-	case event.Undecided:
-		c.Undecided++
-	}
-	if r.Pending {
-		c.Pending++
-	}
+	t.last = at
 	if r.Status == event.Failed || r.Status == event.Unreachable {
 		t.lost = true
 	}

@@ -68,6 +68,9 @@ func (t *Tally) Add(r Result) {
 	case Ignored:
 		n.OK++
 		n.Ignored++
+		if r.Altered {
+			n.Changed++
+		}
 	case Rescued:
 		n.Rescued++
 	case Undecided:
