@@ -83,11 +83,13 @@ func (a *Args) Ensure(ctx context.Context, env *step.Env) (step.Result, error) {
 // of another name that has the VLAN id. nil means that there is none.
 func (a *Args) find(ctx context.Context, env *step.Env) (*virt.Network, error) {
 	n, err := env.Platform.Network(ctx, a.Name)
-	if err == nil {
+	switch {
+	case err == nil:
 		return n, nil
-	}
-	if !errors.Is(err, virt.ErrNotFound) || !a.Reuse {
-		return nil, ignoreMissing(err)
+	case !errors.Is(err, virt.ErrNotFound):
+		return nil, err
+	case !a.Reuse:
+		return nil, nil
 	}
 	all, err := env.Platform.Networks(ctx)
 	if err != nil {
@@ -99,13 +101,6 @@ func (a *Args) find(ctx context.Context, env *step.Env) (*virt.Network, error) {
 		}
 	}
 	return nil, nil
-}
-
-func ignoreMissing(err error) error {
-	if errors.Is(err, virt.ErrNotFound) {
-		return nil
-	}
-	return err
 }
 
 // hosts gives the hosts that are to have the network. An engine's host that is
