@@ -101,8 +101,6 @@ func stepLabel(steps []*Step, i int) string {
 	return mine
 }
 
-var playKeys = []string{"name", "targets", "vars", "vars_files", "forks", "timeout", "no_log", "tags", "steps"}
-
 // ansiblePlayKeys are what people write by habit, and what to write here.
 var ansiblePlayKeys = map[string]string{
 	"hosts": "targets", "tasks": "steps", "pre_tasks": "steps", "post_tasks": "steps",
@@ -113,35 +111,15 @@ func (l *loader) play(n *source.Node) *Play {
 		l.errorf(n.Range, "play", "a play is a mapping with targets and steps, found %s", n.Kind)
 		return nil
 	}
-	p := &Play{Range: n.Range, stepVars: map[string]bool{}}
-	var files, vars []Var
+	p := &Play{Range: n.Range}
 	for _, e := range n.Entries {
-		switch key := e.Key.Str; key {
-		case "name":
-			p.Name = l.text(e)
-		case "targets":
-			p.Targets = e.Value
-		case "vars":
-			vars = l.vars(e.Value)
-		case "vars_files":
-			for _, f := range l.texts(e) {
-				files = append(files, l.varsFile(f, e.Value.Range)...)
-			}
-		case "forks":
-			p.Forks = l.integer(e, 1)
-		case "timeout":
-			p.Timeout = l.duration(e)
-		case "no_log":
-			p.NoLog = l.boolean(e)
-		case "tags":
-			p.Tags = l.texts(e)
-		case "steps":
-			p.Steps = l.stepList(e.Value)
-		default:
-			l.unknownKey(e.Key, "a play", playKeys, ansiblePlayKeys)
+		if w := playWords.find(e.Key.Str); w != nil {
+			w.read(l, p, e)
+			continue
 		}
+		l.unknownKey(e.Key, "a play", playWords.names(), ansiblePlayKeys)
 	}
-	p.Vars = append(files, vars...)
+	p.Vars = append(p.varsFiles, p.vars...)
 	if p.Targets == nil {
 		l.errorf(n.Range, "play", "the play has no targets; name nodes, clusters, engines or groups of the inventory: `targets: all`")
 	}
@@ -259,6 +237,14 @@ func (l *loader) boolean(e source.Entry) bool {
 		l.errorf(e.Value.Range, "type", "%s: wanted true or false, found %s%s", e.Key.Str, e.Value.Kind, hint)
 	}
 	return e.Value.Bool
+}
+
+// items reads a list, or an expression that gives one.
+func (l *loader) items(e source.Entry) *source.Node {
+	if e.Value.Kind != source.List && !IsDynamic(e.Value) {
+		l.errorf(e.Value.Range, "type", "%s: wanted a list or an expression that gives one, found %s", e.Key.Str, e.Value.Kind)
+	}
+	return e.Value
 }
 
 func (l *loader) integer(e source.Entry, least int) int {

@@ -36,7 +36,7 @@ type Play struct {
 	Tags    []string
 	Steps   []*Step
 
-	stepVars map[string]bool // names that steps set
+	vars, varsFiles []Var // where Vars come from
 }
 
 // Leaves describes the variables that the play's steps set and register, for the

@@ -10,11 +10,6 @@ import (
 	"github.com/nactl/nactl/modules/step"
 )
 
-var stepKeys = []string{
-	"name", "when", "loop", "loop_var", "loop_label", "parallel", "register", "until", "retries", "delay", "changed_when",
-	"failed_when", "ignore_errors", "tags", "vars", "timeout", "no_log", "verify", "check_mode",
-}
-
 var ansibleStepKeys = map[string]string{
 	"with_items": "loop", "with_list": "loop", "loop_control": "loop_var or loop_label", "environment": "env of the step", "args": "the step's own arguments",
 }
@@ -57,8 +52,8 @@ func (l *loader) step(n *source.Node) *Step {
 	var words []*source.Node
 	unknown := false
 	for _, e := range n.Entries {
-		if slices.Contains(stepKeys, e.Key.Str) {
-			l.stepKey(s, e)
+		if w := stepWords.find(e.Key.Str); w != nil {
+			w.read(l, s, e)
 			continue
 		}
 		if spec := l.steps.Lookup(e.Key.Str); spec != nil {
@@ -109,68 +104,24 @@ func (l *loader) unknownWord(key *source.Node) {
 		l.errorf(key.Range, "unknown-key", "unknown key %q in a step: write %s", key.Str, word)
 		return
 	}
-	all := append(slices.Clone(stepKeys), l.steps.Names()...)
+	all := append(stepWords.names(), l.steps.Names()...)
 	l.errorf(key.Range, "unknown-step", "unknown step or key %q%s", key.Str, diag.DidYouMean(key.Str, all))
 }
 
-func (l *loader) stepKey(s *Step, e source.Entry) {
-	switch e.Key.Str {
-	case "name":
-		s.Name = l.text(e)
-	case "when":
-		s.when = e.Value
-	case "until":
-		s.until = e.Value
-	case "changed_when":
-		s.changedWhen = e.Value
-	case "failed_when":
-		s.failedWhen = e.Value
-	case "loop":
-		s.Loop = e.Value
-		if e.Value.Kind != source.List && !IsDynamic(e.Value) {
-			l.errorf(e.Value.Range, "type", "loop: wanted a list or an expression that gives one, found %s", e.Value.Kind)
-		}
-	case "loop_var":
-		s.LoopVar = l.text(e)
-		if s.LoopVar != "item" {
-			l.name(e.Value, s.LoopVar, "a loop variable")
-		}
-	case "loop_label":
-		s.LoopLabel = e.Value
-	case "parallel":
-		s.Parallel = l.integer(e, 1)
-	case "register":
-		s.Register = l.text(e)
-		l.name(e.Value, s.Register, "a registered result")
-	case "retries":
-		s.Retries = l.integer(e, 0)
-	case "delay":
-		s.Delay = l.duration(e)
-	case "timeout":
-		s.Timeout = l.duration(e)
-	case "tags":
-		s.Tags = l.texts(e)
-	case "vars":
-		s.Vars = l.vars(e.Value)
-	case "ignore_errors":
-		s.IgnoreErrors = l.boolean(e)
-	case "no_log":
-		s.NoLog = l.boolean(e)
-	case "verify":
-		s.Verify = l.boolean(e)
-	case "check_mode":
-		s.CheckMode = l.boolean(e)
-		if e.Value.Kind == source.Bool && !e.Value.Bool {
-			l.errorf(e.Value.Range, "check-mode", "a step cannot be made to write in a plan; declare with unless or creates what it can look at, or read with vm_facts")
-		}
+// checkMode reads a flag that can only be true.
+func (l *loader) checkMode(e source.Entry) bool {
+	on := l.boolean(e)
+	if e.Value.Kind == source.Bool && !on {
+		l.errorf(e.Value.Range, "check-mode", "a step cannot be made to write in a plan; declare with unless or creates what it can look at, or read with vm_facts")
 	}
+	return on
 }
 
 // checkKeys looks for keys that make no sense without another.
 func (l *loader) checkKeys(s *Step, n *source.Node) {
-	for _, pair := range [][2]string{{"loop_var", "loop"}, {"loop_label", "loop"}, {"parallel", "loop"}, {"retries", "until"}, {"delay", "until"}} {
-		if key, _ := n.Pair(pair[0]); key != nil && n.Get(pair[1]) == nil {
-			l.errorf(key.Range, "step", "%s needs %s", pair[0], pair[1])
+	for _, e := range n.Entries {
+		if w := stepWords.find(e.Key.Str); w != nil && w.Needs != "" && n.Get(w.Needs) == nil {
+			l.errorf(e.Key.Range, "step", "%s needs %s", w.Name, w.Needs)
 		}
 	}
 }

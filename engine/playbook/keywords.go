@@ -1,0 +1,53 @@
+package playbook
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/nactl/nactl/engine/source"
+)
+
+// The tables are set by init, not at their declaration: what they call reads them
+// again, for steps may hold steps.
+func init() {
+	playWords = newKeywords(
+		text(Keyword{Name: "name", Doc: "what the play is for, for people; part of the stable id of its steps"}, func(p *Play) *string { return &p.Name }),
+		value(Keyword{Name: "targets", Form: Pattern, Required: true, Doc: "nodes, clusters, engines and groups of the inventory: names, globs, ranges, `&` for \"and\", `!` for \"not\"; a list means \"or\""},
+			func(p *Play) **source.Node { return &p.Targets }),
+		variables(Keyword{Name: "vars", Doc: "variables of the play; they may hold expressions and are evaluated when they are read"}, func(p *Play) *[]Var { return &p.vars }),
+		keyword[Play]{Keyword{Name: "vars_files", Form: Texts, Doc: "files of variables, beside the playbook; `vars` wins over them"},
+			func(l *loader, p *Play, e source.Entry) {
+				for _, f := range l.texts(e) {
+					p.varsFiles = append(p.varsFiles, l.varsFile(f, e.Value.Range)...)
+				}
+			}},
+		count(Keyword{Name: "forks", Least: 1, Doc: "at most so many targets side by side; left out: what `--forks` says"}, func(p *Play) *int { return &p.Forks }),
+		duration(Keyword{Name: "timeout", Doc: "how long each step of the play may take, unless it says so itself"}, func(p *Play) *time.Duration { return &p.Timeout }),
+		flag(Keyword{Name: "no_log", Default: "false", Doc: "hide arguments and results of all steps"}, func(p *Play) *bool { return &p.NoLog }),
+		texts(Keyword{Name: "tags", Doc: "tags of all steps, for `--tags` and `--skip-tags`"}, func(p *Play) *[]string { return &p.Tags }),
+		stepList(Keyword{Name: "steps", Required: true, Doc: "what to do, in this order"}, func(p *Play) *[]*Step { return &p.Steps }),
+	)
+	stepWords = newKeywords(
+		text(Keyword{Name: "name", Doc: "what the step is for, for people; part of its stable id"}, func(s *Step) *string { return &s.Name }),
+		value(Keyword{Name: "when", Form: Condition, Doc: "do the step only where this holds; a list means \"and\""}, func(s *Step) **source.Node { return &s.when }),
+		keyword[Step]{Keyword{Name: "loop", Form: Items, Doc: "do the step once for each item, which expressions read as `item`"},
+			func(l *loader, s *Step, e source.Entry) { s.Loop = l.items(e) }},
+		identifier(Keyword{Name: "loop_var", Default: "item", Needs: "loop", Doc: "what expressions call the item"}, "a loop variable", func(s *Step) *string { return &s.LoopVar }),
+		value(Keyword{Name: "loop_label", Form: Value, Needs: "loop", Doc: "what reports call the item; left out: its name"}, func(s *Step) **source.Node { return &s.LoopLabel }),
+		count(Keyword{Name: "parallel", Least: 1, Default: "1", Needs: "loop", Doc: "so many items side by side"}, func(s *Step) *int { return &s.Parallel }),
+		identifier(Keyword{Name: "register", Doc: "keep the result under this name; its fields are known when the playbook is loaded"}, "a registered result", func(s *Step) *string { return &s.Register }),
+		value(Keyword{Name: "until", Form: Condition, Doc: "do the step again until this holds; `result` is the step's own"}, func(s *Step) **source.Node { return &s.until }),
+		count(Keyword{Name: "retries", Default: strconv.Itoa(defaultRetries), Needs: "until", Doc: "how often again"}, func(s *Step) *int { return &s.Retries }),
+		duration(Keyword{Name: "delay", Default: defaultDelay.String(), Needs: "until", Doc: "how long between two attempts"}, func(s *Step) *time.Duration { return &s.Delay }),
+		value(Keyword{Name: "changed_when", Form: Condition, Doc: "what counts as a change; `result` is the step's own"}, func(s *Step) **source.Node { return &s.changedWhen }),
+		value(Keyword{Name: "failed_when", Form: Condition, Doc: "what counts as a failure; `result` is the step's own"}, func(s *Step) **source.Node { return &s.failedWhen }),
+		flag(Keyword{Name: "ignore_errors", Default: "false", Doc: "go on after a failure"}, func(s *Step) *bool { return &s.IgnoreErrors }),
+		texts(Keyword{Name: "tags", Doc: "for `--tags` and `--skip-tags`; `always` and `never` as in Ansible"}, func(s *Step) *[]string { return &s.Tags }),
+		variables(Keyword{Name: "vars", Doc: "variables for this step"}, func(s *Step) *[]Var { return &s.Vars }),
+		duration(Keyword{Name: "timeout", Doc: "how long the step may take"}, func(s *Step) *time.Duration { return &s.Timeout }),
+		flag(Keyword{Name: "no_log", Default: "false", Doc: "hide arguments and results"}, func(s *Step) *bool { return &s.NoLog }),
+		flag(Keyword{Name: "verify", Default: "true", Doc: "prove after a change that it took, by a second look"}, func(s *Step) *bool { return &s.Verify }),
+		keyword[Step]{Keyword{Name: "check_mode", Form: True, Doc: "`true`: only show what the step would do, also in a play"},
+			func(l *loader, s *Step, e source.Entry) { s.CheckMode = l.checkMode(e) }},
+	)
+}
