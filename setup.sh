@@ -18,6 +18,8 @@ LAB="libvirt-daemon-system libvirt-daemon-driver-qemu libvirt-clients qemu-syste
 openssh-server openssh-client dnsmasq-base iproute2 iptables bindfs systemd util-linux"
 # the guests' images
 LAB="$LAB e2fsprogs cpio debootstrap"
+# an independent client of engines, for the tests
+CLIENTS="gir1.2-govirt-1.0 python3-gi"
 
 GO_MINIMUM=21 # Go 1.21 and later fetch a newer toolchain by themselves
 BACKPORTS=/etc/apt/sources.list.d/nactl-backports.list
@@ -28,7 +30,7 @@ die() {
 	exit 1
 }
 
-want="$QUICKSTART $BUILD $LAB"
+want="$QUICKSTART $BUILD $LAB $CLIENTS"
 install=yes
 for option in "$@"; do
 	case $option in
