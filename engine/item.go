@@ -67,6 +67,7 @@ func (r *runner) loop(ctx context.Context, sc *scope, at event.At, items []*sour
 	s, t := sc.step, sc.target
 	results := make([]event.Result, len(items))
 	values := make([]any, len(items))
+	r.foreseeItems(ctx, sc, items)
 	each(s.Parallel, len(items), func(i int) {
 		mine := sc.with(map[string]any{
 			s.LoopVar: expr.FromNode(items[i]),

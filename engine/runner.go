@@ -107,6 +107,7 @@ func (r *runner) play(ctx context.Context, p *play, index, total int) {
 		ctx, cancel = context.WithTimeoutCause(ctx, p.Timeout, errPlayTimeout)
 		defer cancel()
 	}
+	r.foresee(ctx, p)
 	for _, s := range p.steps {
 		r.index++
 		alive := r.alive(p)

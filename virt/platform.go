@@ -99,6 +99,14 @@ type Counter interface {
 	Stats() Stats
 }
 
+// Foreseer is a Platform that reads several VMs at once where it knows which will
+// be asked for.
+type Foreseer interface {
+	// Want names VMs that will be asked for. It sends nothing, and a VM that is then
+	// never asked for, or not there, does no harm.
+	Want(names ...string)
+}
+
 // Stats counts what a platform has sent since it was opened.
 type Stats struct {
 	Connections int            `json:"connections"` // network connections opened

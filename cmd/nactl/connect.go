@@ -23,6 +23,7 @@ type connections struct {
 	inv   *inventory.Inventory
 	run   string
 	dial  dialer
+	reach opener
 	jumps ssh.Dialer // shared, so that nodes behind one jump host cost it one login
 
 	warnings io.Writer // for what concerns no one step
@@ -36,8 +37,12 @@ type connections struct {
 // around it to see what is sent.
 type dialer func(context.Context, libvirt.Config) (*libvirt.Node, error)
 
-func newConnections(inv *inventory.Inventory, run string, dial dialer) *connections {
-	return &connections{inv: inv, run: run, dial: dial, warnings: os.Stderr, nodes: map[string]*libvirt.Node{}, platforms: map[string]virt.Platform{}}
+// opener makes an engine of its configuration: ovirt.Open, or what a test puts
+// around it to let time pass quickly.
+type opener func(context.Context, ovirt.Config) (*ovirt.Engine, error)
+
+func (a *application) newConnections(inv *inventory.Inventory, run string) *connections {
+	return &connections{inv: inv, run: run, dial: a.dial, reach: a.reach, warnings: a.stderr, nodes: map[string]*libvirt.Node{}, platforms: map[string]virt.Platform{}}
 }
 
 // open gives the platform of a target. Nothing is dialled before its first use.
@@ -86,7 +91,7 @@ func (c *connections) engine(ctx context.Context, e *inventory.Engine) (virt.Pla
 	if e.Password != nil {
 		cfg.Password = e.Password.Resolve
 	}
-	return ovirt.Open(ctx, cfg)
+	return c.reach(ctx, cfg)
 }
 
 func (c *connections) node(ctx context.Context, n *inventory.Node) (*libvirt.Node, error) {

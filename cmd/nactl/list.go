@@ -62,7 +62,7 @@ func (a *application) list(c *cli.Context, columns []string, rows func(context.C
 	if err := s.report(list); err != nil {
 		return err
 	}
-	s.conns = newConnections(inv, "", a.dial)
+	s.conns = a.newConnections(inv, "")
 	defer s.close()
 	found, failed := ask(c.Context, s.conns, targets, rows)
 	if c.Context.Err() != nil {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/nactl/nactl/engine"
 	"github.com/nactl/nactl/virt/libvirt"
+	"github.com/nactl/nactl/virt/ovirt"
 )
 
 // version is set when a release is built.
@@ -25,7 +26,7 @@ func main() { os.Exit(run(os.Args, os.Stdin, os.Stdout, os.Stderr)) }
 func run(argv []string, stdin *os.File, stdout, stderr io.Writer) int {
 	ctx, stop := interruptible(context.Background(), stderr)
 	defer stop()
-	a := &application{stdin: stdin, stdout: stdout, stderr: stderr, dial: libvirt.Open}
+	a := &application{stdin: stdin, stdout: stdout, stderr: stderr, dial: libvirt.Open, reach: ovirt.Open}
 	return a.run(ctx, argv)
 }
 
@@ -110,6 +111,7 @@ type application struct {
 	stdin          *os.File
 	stdout, stderr io.Writer
 	dial           dialer
+	reach          opener
 }
 
 func (a *application) cli() *cli.App {

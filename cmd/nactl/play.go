@@ -166,7 +166,7 @@ func (s *setup) prepare(files []string) (*engine.Prepared, *engine.World, *engin
 	if inv == nil {
 		return nil, nil, nil, s.report(list)
 	}
-	s.conns = newConnections(inv, s.run, s.app.dial)
+	s.conns = s.app.newConnections(inv, s.run)
 	world := s.world(inv)
 	options := &engine.Options{
 		RunID: s.run, Version: version, Inventory: inv.Files, Check: s.check, Forks: s.c.Int("forks"), Extra: extra,

@@ -91,6 +91,20 @@ func (t *Template) IsStatic() bool { return t.static }
 // Node gives the node that was compiled.
 func (t *Template) Node() *source.Node { return t.node }
 
+// Entry gives the template of one value of a mapping; nil where it has no such key,
+// or holds no expression at all.
+func (t *Template) Entry(key string) *Template {
+	if t.static || t.node.Kind != source.Map {
+		return nil
+	}
+	for i, e := range t.node.Entries {
+		if e.Key.Str == key {
+			return t.children[i]
+		}
+	}
+	return nil
+}
+
 // IsExpression tells whether the whole is one string that is one expression, so
 // that its value may be of any type.
 func (t *Template) IsExpression() bool { return len(t.parts) == 1 && t.parts[0].program != nil }

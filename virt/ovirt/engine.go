@@ -29,6 +29,7 @@ type Engine struct {
 var (
 	_ virt.Platform = (*Engine)(nil)
 	_ virt.Counter  = (*Engine)(nil)
+	_ virt.Foreseer = (*Engine)(nil)
 )
 
 // vmLook is what those who wait for a VM look at.

@@ -46,8 +46,8 @@ func (e *Engine) VMs(ctx context.Context) ([]*virt.VM, error) {
 // DiskSizes has nothing to do: the sizes come with the VM.
 func (e *Engine) DiskSizes(context.Context, *virt.VM) error { return nil }
 
-// Want names VMs that will be asked for, so that the next read of one of them
-// reads them all.
+// Want implements virt.Foreseer: the next read of one of these VMs reads up to 50
+// of them.
 func (e *Engine) Want(names ...string) {
 	plain := make([]string, len(names))
 	for i, n := range names {
