@@ -161,8 +161,8 @@ func counts[S any](doc []byte, root string, k kind[S]) func() (bool, int, error)
 
 func TestRecordings(t *testing.T) {
 	files, got := 0, map[string]int{}
-	indexes, err := filepath.Glob("testdata/recordings/*/index.json")
-	if err != nil || len(indexes) != 2 {
+	indexes, err := filepath.Glob("ovirtsim/testdata/*/index.json")
+	if err != nil || len(indexes) != 3 {
 		t.Fatalf("%d recordings, %v", len(indexes), err)
 	}
 	for _, index := range indexes {
@@ -187,18 +187,18 @@ func TestRecordings(t *testing.T) {
 			got[root] += n
 		}
 	}
-	want := map[string]int{"applications": 0, "clusters": 8, "data_centers": 6, "disk_attachments": 18, "disks": 43, "files": 2,
-		"host_nics": 4, "hosts": 4, "network_attachments": 4, "networks": 11, "nics": 19, "reported_devices": 10,
-		"snapshots": 15, "statistics": 72, "storage_domains": 26, "templates": 8, "vms": 11, "vnic_profiles": 13}
-	if diff := cmp.Diff(want, got); diff != "" || files != 107 {
-		t.Errorf("%d files, want 107; objects (-want +got):\n%s", files, diff)
+	want := map[string]int{"applications": 0, "clusters": 11, "data_centers": 9, "disk_attachments": 26, "disks": 62, "files": 3,
+		"host_nics": 6, "hosts": 6, "network_attachments": 6, "networks": 15, "nics": 27, "reported_devices": 15,
+		"snapshots": 21, "statistics": 108, "storage_domains": 48, "templates": 13, "vms": 16, "vnic_profiles": 20}
+	if diff := cmp.Diff(want, got); diff != "" || files != 162 {
+		t.Errorf("%d replies, want 162; objects (-want +got):\n%s", files, diff)
 	}
 }
 
 // FuzzEach: whatever comes, each ends, and says so when it did not deliver all
 // that the document holds.
 func FuzzEach(f *testing.F) {
-	doc, err := os.ReadFile("testdata/recordings/refresher_network_ports_recording/api_vms_e23898b2-0540-456c-a1ce-0df108c4df9a_nics.0.xml")
+	doc, err := os.ReadFile("ovirtsim/testdata/refresher_network_ports_recording/api_vms_e23898b2-0540-456c-a1ce-0df108c4df9a_nics.0.xml")
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -277,7 +277,7 @@ var fenced = regexp.MustCompile(`XMLWriter|XML\w+(ReadMany|WriteOne|WriteMany)|N
 
 // BenchmarkEach reads 1000 recorded VMs, converts each and drops it.
 func BenchmarkEach(b *testing.B) {
-	doc, err := os.ReadFile("testdata/recordings/ovirt_lans_refresh_recording/api_vms.0.xml")
+	doc, err := os.ReadFile("ovirtsim/testdata/ovirt_lans_refresh_recording/api_vms.0.xml")
 	if err != nil {
 		b.Fatal(err)
 	}

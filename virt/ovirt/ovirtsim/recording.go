@@ -18,7 +18,8 @@ type recorded struct {
 
 // load makes the objects that a recording of a real engine shows: a folder with
 // the bodies of GET replies and an index.json that names them. Of several
-// replies to one request the first counts; searches are left out.
+// replies to one request the first counts. What a search found is all there is
+// where nothing else tells of the collection.
 func (e *Engine) load(dir string) error {
 	b, err := os.ReadFile(filepath.Join(dir, "index.json"))
 	if err != nil {
@@ -28,7 +29,11 @@ func (e *Engine) load(dir string) error {
 	if err := json.Unmarshal(b, &index); err != nil {
 		return fmt.Errorf("ovirtsim: recording %s: %w", dir, err)
 	}
-	index = slices.DeleteFunc(index, func(r recorded) bool { return r.Query != "" || r.N > 0 })
+	whole := map[string]bool{}
+	for _, r := range index {
+		whole[r.Path] = whole[r.Path] || r.Query == ""
+	}
+	index = slices.DeleteFunc(index, func(r recorded) bool { return r.N > 0 || r.Query != "" && whole[r.Path] })
 	depth := func(r recorded) int { return strings.Count(r.Path, "/") }
 	slices.SortStableFunc(index, func(a, b recorded) int { return cmp.Compare(depth(a), depth(b)) })
 	for _, r := range index {
@@ -76,7 +81,10 @@ func (e *Engine) loadReply(dir string, r recorded) error {
 		if kind == nil {
 			return fmt.Errorf("unknown element <%s>", k.name)
 		}
-		o.adopt(rel, recall(kind, k))
+		kid := o.adopt(rel, recall(kind, k))
+		if c := e.col("storagedomains"); kind == kindDCStorage && c.ids[kid.id] == nil {
+			c.add(&object{kind: kindStorage, id: kid.id, body: kid.body}) // no list of all was recorded
+		}
 	}
 	return nil
 }
