@@ -43,9 +43,10 @@ func (n *Network) Clone() Object {
 // Host is a hypervisor.
 type Host struct {
 	Name        string `json:"name"`
-	ID          string `json:"id,omitempty"` // engines only
-	State       string `json:"state"`        // up, maintenance, unreachable; on engines also what else they call it
-	Address     string `json:"address,omitempty"`
+	ID          string `json:"id,omitempty"`      // engines only
+	State       string `json:"state"`             // up, maintenance, unreachable; on engines also what else they call it
+	Address     string `json:"address,omitempty"` // by which it is managed: a name or an IP
+	IP          string `json:"ip,omitempty"`      // of the NIC or bond on the management network; engines only
 	Cluster     string `json:"cluster,omitempty"`
 	DataCentre  string `json:"data_centre,omitempty"`
 	CPUs        int    `json:"cpus"`

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"math"
 	"slices"
@@ -87,7 +88,7 @@ func hostRows(ctx context.Context, target string, p virt.Platform) ([]row, error
 	var rows []row
 	for _, h := range hosts {
 		rows = append(rows, row{
-			"ID": h.ID, "name": h.Name, "state": h.State, "IP": h.Address, "engine": target, "cluster": h.Cluster, "data_center": h.DataCentre,
+			"ID": h.ID, "name": h.Name, "state": h.State, "IP": cmp.Or(h.IP, h.Address), "engine": target, "cluster": h.Cluster, "data_center": h.DataCentre,
 			"cpus": h.CPUs, "memory": gib(h.Memory), "free_memory": gib(h.FreeMemory), "vms": h.VMs,
 		})
 	}

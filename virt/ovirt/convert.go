@@ -1,7 +1,9 @@
 package ovirt
 
 import (
+	"cmp"
 	"errors"
+	"net/netip"
 	"slices"
 
 	ovirtsdk "github.com/ovirt/go-ovirt"
@@ -131,7 +133,8 @@ type hostInfo struct {
 	cluster string
 	status  ovirtsdk.HostStatus
 	nets    []hostNetwork
-	nics    []string // sorted; with bonds, without VLANs
+	nics    []string          // sorted; with bonds, without VLANs
+	ips     map[string]string // by id of the network that the NIC or bond is on
 }
 
 // hostNetwork is a network on a host.
@@ -172,7 +175,11 @@ func convCarrier(h *ovirtsdk.Host) (hostInfo, error) {
 		return i, errNotSent
 	}
 	names := map[string]string{}
+	i.ips = map[string]string{}
 	for _, n := range nics {
+		if ip := cmp.Or(addressOf(n.Ip()), addressOf(n.Ipv6())); ip != "" {
+			i.ips[idIn(n.Network())] = ip
+		}
 		names[value(n.Id())] = value(n.Name())
 		if _, isVLAN := n.Vlan(); !isVLAN {
 			i.nics = append(i.nics, value(n.Name()))
@@ -193,6 +200,29 @@ func convCarrier(h *ovirtsdk.Host) (hostInfo, error) {
 	return i, nil
 }
 
+// addressOf gives the address of a host's NIC; empty without one.
+func addressOf(ip *ovirtsdk.Ip, ok bool) string {
+	if !ok || ip == nil {
+		return ""
+	}
+	return value(ip.Address())
+}
+
+// managed gives the address that a host has on the management network of its
+// cluster.
+func (i *hostInfo) managed(management string) string {
+	if _, err := netip.ParseAddr(i.host.Address); err == nil {
+		return i.host.Address
+	}
+	if ip := i.ips[management]; ip != "" || len(i.ips) != 1 {
+		return ip
+	}
+	for _, only := range i.ips {
+		return only
+	}
+	return ""
+}
+
 // hostState gives the three states that hosts have on every platform, and the
 // engine's own word for the others.
 func hostState(s ovirtsdk.HostStatus) string {
@@ -209,6 +239,7 @@ type clusterInfo struct {
 	centre                         string // id
 	centreName                     string
 	networks                       map[string]bool // ids; nil where they were not followed
+	management                     string          // id of the network by which its hosts are managed; likewise
 }
 
 func convCluster(c *ovirtsdk.Cluster) (clusterInfo, error) {
@@ -220,6 +251,9 @@ func convCluster(c *ovirtsdk.Cluster) (clusterInfo, error) {
 		i.networks = map[string]bool{}
 		for _, n := range nets {
 			i.networks[value(n.Id())] = true
+			if slices.Contains(value(n.Usages()), ovirtsdk.NETWORKUSAGE_MANAGEMENT) {
+				i.management = value(n.Id())
+			}
 		}
 	}
 	return i, nil

@@ -344,17 +344,18 @@ func (e *Engine) Host(ctx context.Context, name string) (*virt.Host, error) {
 
 // Hosts implements virt.Reader.
 func (e *Engine) Hosts(ctx context.Context) ([]*virt.Host, error) {
-	byID, err := e.hostMap(ctx, "")
+	byID, err := e.carrierMap(ctx)
 	if err != nil {
 		return nil, err
 	}
-	clusters, err := e.clusterMap(ctx, "")
+	clusters, err := e.memberMap(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var out []*virt.Host
 	for _, i := range byID {
 		h := i.host
+		h.IP = i.managed(clusters[i.cluster].management)
 		h.Cluster, h.DataCentre = clusters[i.cluster].name, clusters[i.cluster].centreName
 		out = append(out, &h)
 	}

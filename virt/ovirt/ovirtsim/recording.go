@@ -154,7 +154,9 @@ func (e *Engine) completeRecording() {
 	for _, cl := range e.col("clusters").list {
 		if cl.sub("networks") == nil {
 			for _, n := range e.filter("networks", "data_center", cl.refID("data_center")) {
-				e.assign(cl, n, false)
+				if k := e.assign(cl, n, n.name() == management); n.name() == management {
+					k.manage()
+				}
 			}
 		}
 	}

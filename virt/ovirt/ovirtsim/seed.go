@@ -215,14 +215,19 @@ func (e *Engine) seedCluster(dc *object, c Cluster, nets []Network, made []*obje
 	for i, n := range made {
 		k := e.assign(cl, n, nets[i].Required)
 		if n.name() == management {
-			k.put(el("usages", tx("usage", "default_route"), tx("usage", "display"), tx("usage", "management"),
-				tx("usage", "migration"), tx("usage", "vm")))
-			k.set("display", "true")
+			k.manage()
 		}
 	}
 	for _, h := range c.Hosts {
 		e.seedHost(cl, h, nets, made)
 	}
+}
+
+// manage gives a cluster's network the roles that the management network has.
+func (o *object) manage() {
+	o.put(el("usages", tx("usage", "default_route"), tx("usage", "display"), tx("usage", "management"),
+		tx("usage", "migration"), tx("usage", "vm")))
+	o.set("display", "true")
 }
 
 func (e *Engine) seedHost(cl *object, s Host, nets []Network, made []*object) {
@@ -254,15 +259,26 @@ func (e *Engine) seedHost(cl *object, s Host, nets []Network, made []*object) {
 	}
 	for i, n := range made {
 		port := 0
+		ips := managementIP(len(e.col("hosts").list))
 		if i > 0 {
 			if port = 1; !nets[i].Hosts || len(nics) < 2 {
 				continue
 			}
+			ips = nil
 		}
-		h.subs["networkattachments"] = append(h.subs["networkattachments"], e.newAttachment(h, n, h.subs["nics"][port], nil))
+		h.subs["networkattachments"] = append(h.subs["networkattachments"], e.newAttachment(h, n, h.subs["nics"][port], ips))
 	}
 	e.wire(h)
 	h.commit()
+}
+
+// managementIP is the address that the n-th host has got by DHCP.
+func managementIP(n int) *elem {
+	address := fmt.Sprintf("198.18.%d.%d", n/250, n%250+1)
+	return el("ip_address_assignments",
+		el("ip_address_assignment", tx("assignment_method", "dhcp"),
+			el("ip", tx("address", address), tx("netmask", "255.254.0.0"), tx("version", "v4"))),
+		el("ip_address_assignment", tx("assignment_method", "none"), el("ip", tx("version", "v6"))))
 }
 
 func (e *Engine) seedTemplate(s Template) error {
