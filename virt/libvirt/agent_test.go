@@ -286,25 +286,6 @@ func TestWrapRefuses(t *testing.T) {
 	}
 }
 
-func TestParseAttributes(t *testing.T) {
-	sum := strings.Repeat("ab", 32)
-	for _, tc := range []struct {
-		in   string
-		want attributes
-	}{
-		{"644 root root 0 0\n", attributes{mode: "0644", owner: "root", group: "root"}},
-		{"4755 root adm 0 4\n" + sum + "  -\n", attributes{mode: "4755", owner: "root", group: "adm", sum: sum}},
-		{"600 UNKNOWN UNKNOWN 1234 55\n", attributes{mode: "0600", owner: "1234", group: "55"}},
-		{"", attributes{}},
-		{"stat: was not found here\nx", attributes{}},
-	} {
-		got := parseAttributes(tc.in)
-		if diff := cmp.Diff(tc.want, got, cmp.AllowUnexported(attributes{})); diff != "" {
-			t.Errorf("%q: %s", tc.in, diff)
-		}
-	}
-}
-
 func FuzzParseReply(f *testing.F) {
 	for _, s := range []string{`{"return":{"pid":1}}`, `{"error":{"class":"GenericError","desc":"x"}}`, `{}`, `{"return":[]}`, `{"return":{"exited":true,"out-data":"!"}}`, "\xff{"} {
 		f.Add(s)
@@ -324,7 +305,6 @@ func FuzzParseReply(f *testing.F) {
 				n.iface()
 			}
 		}
-		parseAttributes(reply)
 	})
 }
 

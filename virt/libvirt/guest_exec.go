@@ -5,32 +5,29 @@ package libvirt
 import (
 	"context"
 	"crypto/rand"
-	_ "embed"
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	lv "libvirt.org/go/libvirt"
 
 	"github.com/nactl/nactl/virt"
-	"github.com/nactl/nactl/virt/ssh"
+	"github.com/nactl/nactl/virt/guest"
 )
 
 // Limits of commands in a guest, in bytes. keptInline and keptInFile are also
-// numbers in guest_exec.sh.
+// numbers in the wrapper, guest/exec.sh.
 const (
 	// keptInline is how much of each output the agent gives back by itself.
 	keptInline = 1 << 20
 	// keptInFile is how much more a file in the guest takes: together the agent's
-	// own limit of 16 MiB.
-	keptInFile = 15 << 20
+	// own limit.
+	keptInFile = guest.MaxOutput - keptInline
 	// stdinInline is how much standard input goes with the request; more is written
 	// into a file in the guest first. See maxRequest.
 	stdinInline = 32 << 10
@@ -38,23 +35,8 @@ const (
 	maxStdin = 64 << 20
 )
 
-const (
-	defaultCommandTimeout = 60 * time.Second
-	// killGrace is how long a command has to end after a signal.
-	killGrace = 2 * time.Second
-)
-
-// execWrapper is run by the guest's shell. Its comment says what it is for.
-//
-//go:embed guest_exec.sh
-var execWrapper string
-
-// chdirFailed is what the wrapper says where it cannot enter the directory; it
-// ends with chdirStatus then.
-const (
-	chdirFailed = "nactl: cannot change to this directory\n"
-	chdirStatus = 125
-)
+// killGrace is how long a command has to end after a signal.
+const killGrace = 2 * time.Second
 
 // backoff gives the waits between looks at a command: soon at first, for most
 // are quick, then seldom, for each look is work for a busy guest.
@@ -143,13 +125,9 @@ func (a *agent) exec(ctx context.Context, c virt.Command) (*virt.CommandResult, 
 	case err != nil:
 		return nil, err
 	}
-	timeout := c.Timeout
-	if timeout <= 0 {
-		timeout = defaultCommandTimeout
-	}
-	status, err := a.await(ctx, pid, began.Add(timeout))
+	status, err := a.await(ctx, pid, began.Add(guest.Timeout(c)))
 	if err != nil {
-		return a.abandon(ctx, pid, c, timeout, token, err)
+		return a.abandon(ctx, pid, c, token, err)
 	}
 	r, err := status.result()
 	if err != nil {
@@ -160,10 +138,8 @@ func (a *agent) exec(ctx context.Context, c virt.Command) (*virt.CommandResult, 
 			return r, err
 		}
 	}
-	if r.RC == chdirStatus && r.Stderr == chdirFailed {
-		return nil, &virt.Error{Kind: virt.ErrInvalid, Object: a.vm,
-			Summary: fmt.Sprintf("the command cannot run in %s", c.Dir), Found: "no such directory in the guest, or no access",
-			Hint: "make the directory first, or mend chdir"}
+	if err := guest.Entered(a.vm, c, r); err != nil {
+		return nil, err
 	}
 	return r, nil
 }
@@ -236,7 +212,7 @@ func (a *agent) unknown(summary string, err error) error {
 }
 
 // abandon ends a command that nobody waits for any more, and says how it stands.
-func (a *agent) abandon(ctx context.Context, pid int, c virt.Command, timeout time.Duration, token string, cause error) (*virt.CommandResult, error) {
+func (a *agent) abandon(ctx context.Context, pid int, c virt.Command, token string, cause error) (*virt.CommandResult, error) {
 	stopped := ctx.Err() != nil
 	if !stopped && !errors.Is(cause, virt.ErrTimeout) || errors.Is(cause, virt.ErrOutcomeUnknown) {
 		return nil, cause
@@ -252,16 +228,13 @@ func (a *agent) abandon(ctx context.Context, pid int, c virt.Command, timeout ti
 		return nil, fmt.Errorf("%s: %w", a.vm, err)
 	} else if err = a.fetchRest(ctx, r, token); err != nil {
 		found += fmt.Sprintf("; the end of its output is lost: %v", err)
-	} else if last := lastLines(r); last != "" {
+	} else if last := guest.LastWords(r); last != "" {
 		found += "; its last words: " + last
 	}
-	e := &virt.Error{Kind: virt.ErrTimeout, Object: a.vm, Found: found,
-		Summary: fmt.Sprintf("the command did not end within %s", timeout), Wanted: describeCommand(c),
-		Hint: "give it a longer timeout, or let it run as a service in the guest"}
-	if stopped {
-		e.Kind, e.Summary, e.Hint = cause, "the command was interrupted", ""
+	if !stopped {
+		cause = nil
 	}
-	return r, e
+	return r, guest.Abandoned(a.vm, c, cause, found)
 }
 
 // killScript ends the session that the wrapper made, or at least the process.
@@ -282,78 +255,20 @@ func (a *agent) kill(ctx context.Context, pid int) (status execStatus, err error
 	return status, errors.New("it does not react to SIGKILL")
 }
 
-// lastLines gives the end of what a command said, for an error.
-func lastLines(r *virt.CommandResult) string {
-	text := strings.TrimSpace(r.Stderr)
-	if text == "" {
-		text = strings.TrimSpace(r.Stdout)
-	}
-	if len(text) > 200 {
-		text = "…" + strings.ToValidUTF8(text[len(text)-200:], "")
-	}
-	return text
-}
-
-// describeCommand names a command in an error, without what may be secret: arguments
-// are shown, the environment and the input are not.
-func describeCommand(c virt.Command) string {
-	text := c.Shell
-	if text == "" {
-		text = strings.Join(c.Argv, " ")
-	}
-	if len(text) > 80 {
-		text = strings.ToValidUTF8(text[:80], "") + "…"
-	}
-	return "an end of: " + text
-}
-
-// envName is what a shell can export.
-var envName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
-
-// wrap makes the request that runs a command under guest_exec.sh, or says why
-// the command cannot be run.
+// wrap makes the request that runs a command under the wrapper, or says why the
+// command cannot be run.
 func (a *agent) wrap(c virt.Command, token string) (execRequest, error) {
-	invalid := func(format string, args ...any) error {
-		return &virt.Error{Kind: virt.ErrInvalid, Object: a.vm, Summary: fmt.Sprintf("the command "+format, args...)}
-	}
-	argv := c.Argv
-	if c.Shell != "" {
-		argv = []string{"/bin/sh", "-c", c.Shell}
-	}
-	switch {
-	case (len(c.Argv) == 0) == (c.Shell == ""):
-		return execRequest{}, invalid("has to be either a list of arguments or a line for the shell")
-	case argv[0] == "":
-		return execRequest{}, invalid("has an empty name")
-	case c.Dir != "" && !strings.HasPrefix(c.Dir, "/"):
-		return execRequest{}, invalid("is to run in %q, which is not an absolute path", c.Dir)
-	case len(c.Stdin) > maxStdin:
+	if len(c.Stdin) > maxStdin {
 		return execRequest{}, &virt.Error{Kind: virt.ErrInvalid, Object: a.vm, Summary: "the command's standard input is too long for the guest agent",
 			Wanted: "at most " + virt.FormatSize(maxStdin), Found: virt.FormatSize(int64(len(c.Stdin))),
 			Hint: "write it with guest_file and have the command read that"}
 	}
-	var export strings.Builder
-	for _, name := range slices.Sorted(maps.Keys(c.Env)) {
-		if !envName.MatchString(name) {
-			return execRequest{}, invalid("has %q in env, which is no name of an environment variable", name)
-		}
-		if strings.ContainsRune(c.Env[name], 0) {
-			return execRequest{}, invalid("has a NUL byte in env's %s", name)
-		}
-		fmt.Fprintf(&export, "export %s=%s\n", name, ssh.Quote(c.Env[name]))
+	args, input, err := guest.Wrap(a.vm, c, token)
+	if err != nil {
+		return execRequest{}, err
 	}
-	for _, s := range append(slices.Clone(argv), c.Dir) {
-		if !utf8.ValidString(s) || strings.ContainsRune(s, 0) {
-			return execRequest{}, invalid("has an argument that the agent cannot carry (not UTF-8, or with a NUL byte): %q", s)
-		}
-	}
-	lines := strings.Count(export.String(), "\n")
-	arg := append([]string{"-c", execWrapper, "nactl", fmt.Sprint(lines), c.Dir, token, ""}, argv...)
-	return execRequest{Path: "/bin/sh", Arg: arg, Input: []byte(export.String() + c.Stdin), Capture: true}, nil
+	return execRequest{Path: "/bin/sh", Arg: args, Input: input, Capture: true}, nil
 }
-
-// stagedAt is where the wrapper's arguments name the file with its input.
-const stagedAt = 6
 
 // stageScript makes an empty file that only its owner can read, and prints its
 // path.
@@ -380,7 +295,7 @@ func (a *agent) stage(ctx context.Context, s *execRequest, token string) error {
 	if err := a.writeContent(ctx, r.Stdout, s.Input); err != nil {
 		return fmt.Errorf("the command's standard input: %w", err)
 	}
-	s.Arg[stagedAt], s.Input = r.Stdout, nil
+	s.Arg[guest.InputFile], s.Input = r.Stdout, nil
 	return nil
 }
 
@@ -393,7 +308,7 @@ func bare(c virt.Command) execRequest {
 	return s
 }
 
-// spoolDirs are where guest_exec.sh may have put what the agent did not take.
+// spoolDirs are where the wrapper may have put what the agent did not take.
 var spoolDirs = []string{"/tmp", "/var/tmp", "/run", "/dev/shm"}
 
 // fetchRest completes outputs of which a file in the guest holds the rest, and

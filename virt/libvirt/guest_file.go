@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/nactl/nactl/virt"
+	"github.com/nactl/nactl/virt/guest"
 )
 
 const (
@@ -129,9 +130,9 @@ func (a *agent) examine(ctx context.Context, handle int64, f *virt.GuestFile, li
 	if err != nil {
 		return err
 	}
-	f.Mode, f.Owner, f.Group = attrs.mode, attrs.owner, attrs.group
-	if large && attrs.sum != "" {
-		f.Size, f.SHA256 = size, attrs.sum
+	f.Mode, f.Owner, f.Group = attrs.Mode, attrs.Owner, attrs.Group
+	if large && attrs.SHA256 != "" {
+		f.Size, f.SHA256 = size, attrs.SHA256
 		return nil
 	}
 	sum := sha256.New()
@@ -184,51 +185,21 @@ func (a *agent) fileSize(ctx context.Context, handle int64) (int64, error) {
 	return size, err
 }
 
-// attributes are what the agent's own file commands do not tell.
-type attributes struct{ mode, owner, group, sum string }
-
-// attributesScript prints mode, owner and group of $1 on one line, by name and by
-// number, then, when $2 says so, its checksum.
-const attributesScript = `stat -L -c '%a %U %G %u %g' -- "$1" && if [ "$2" = sum ]; then sha256sum <"$1"; fi`
-
 // attributes asks a shell in the guest. All stay empty where there is none, or
 // where guest-exec is not allowed.
-func (a *agent) attributes(ctx context.Context, path string, sum bool) (attributes, error) {
+func (a *agent) attributes(ctx context.Context, path string, sum bool) (guest.Attributes, error) {
 	which := ""
 	if sum {
 		which = "sum"
 	}
-	r, err := a.script(ctx, attributesScript, path, which)
+	r, err := a.script(ctx, guest.AttributesScript, path, which)
 	if err != nil {
 		if isRefusal(err) {
-			return attributes{}, nil
+			return guest.Attributes{}, nil
 		}
-		return attributes{}, err
+		return guest.Attributes{}, err
 	}
-	return parseAttributes(r.Stdout), nil
-}
-
-// parseAttributes reads what attributesScript prints; what is not there, or
-// looks otherwise, stays empty.
-func parseAttributes(s string) attributes {
-	first, rest, _ := strings.Cut(s, "\n")
-	var at attributes
-	if f := strings.Fields(first); len(f) == 5 && strings.Trim(f[0], "01234567") == "" {
-		at.mode, at.owner, at.group = fmt.Sprintf("%04s", f[0]), f[1], f[2]
-		// So stat calls those whose number has no name.
-		if at.owner == "UNKNOWN" {
-			at.owner = f[3]
-		}
-		if at.group == "UNKNOWN" {
-			at.group = f[4]
-		}
-	}
-	if sum, _, _ := strings.Cut(rest, " "); len(sum) == 2*sha256.Size {
-		if _, err := hex.DecodeString(sum); err == nil {
-			at.sum = sum
-		}
-	}
-	return at
+	return guest.ParseAttributes(r.Stdout), nil
 }
 
 // script runs a few lines of shell in the guest; its arguments are $1….
@@ -246,41 +217,9 @@ func (a *agent) script(ctx context.Context, text string, args ...string) (*virt.
 	return s.result()
 }
 
-// prepareScript makes an empty file that only its owner can read beside $1, or
-// beside what $1 links to, and prints the file's present mode and owner, then
-// both paths.
-const prepareScript = `umask 077
-f=$(readlink -f -- "$1") && [ -n "$f" ] || f=$1
-if [ -d "$f" ]; then echo "it is a directory" >&2; exit 1; fi
-t=${f%/*}/.nactl-$2
-: >"$t" || exit 1
-if [ -e "$f" ]; then stat -c '%a %u %g' -- "$f"; else echo '644  '; fi
-printf '%s\n%s' "$t" "$f"`
-
-// finishScript gives the file $1 its mode $3, owner $4 and group $5, proves its
-// checksum $6, and puts it in the place of $2 in one stroke.
-const finishScript = `fail() { rm -f -- "$t"; exit 1; }
-t=$1
-if command -v sha256sum >/dev/null; then
-	s=$(sha256sum <"$1")
-	if [ "${s%% *}" != "$6" ]; then echo "what arrived is not what was sent: sha256 ${s%% *}" >&2; fail; fi
-fi
-if [ -n "$4" ]; then chown -- "$4" "$1" || fail; fi
-if [ -n "$5" ]; then chgrp -- "$5" "$1" || fail; fi
-chmod -- "$3" "$1" || fail
-sync "$1" 2>/dev/null || sync
-mv -f -- "$1" "$2" || fail
-if command -v restorecon >/dev/null; then restorecon -- "$2" 2>/dev/null; fi
-exit 0`
-
-// attributesOnly changes mode, owner and group of $1 where they are given.
-const attributesOnly = `if [ -n "$3" ]; then chown -- "$3" "$1" || exit 1; fi
-if [ -n "$4" ]; then chgrp -- "$4" "$1" || exit 1; fi
-if [ -n "$2" ]; then chmod -- "$2" "$1" || exit 1; fi`
-
 // setAttributes makes the part of a GuestWrite that is not content.
 func (a *agent) setAttributes(ctx context.Context, c virt.GuestWrite) error {
-	r, err := a.script(ctx, attributesOnly, c.Ref.Name, c.Mode.Or(""), c.Owner.Or(""), c.Group.Or(""))
+	r, err := a.script(ctx, guest.AttributesOnlyScript, c.Ref.Name, c.Mode.Or(""), c.Owner.Or(""), c.Group.Or(""))
 	return a.scriptFailed(c.Ref, "its mode or owner cannot be set", r, err)
 }
 
@@ -302,7 +241,7 @@ func (a *agent) scriptFailed(ref virt.Ref, summary string, r *virt.CommandResult
 // Where guest-exec is not allowed, or there is no shell, the agent can only
 // write into the file itself, and the warning says so.
 func (a *agent) writeFile(ctx context.Context, c virt.GuestWrite) (warning string, err error) {
-	r, err := a.script(ctx, prepareScript, c.Ref.Name, newToken())
+	r, err := a.script(ctx, guest.PrepareScript, c.Ref.Name, newToken())
 	if isRefusal(err) {
 		return a.overwrite(ctx, c, err)
 	}
@@ -318,7 +257,7 @@ func (a *agent) writeFile(ctx context.Context, c virt.GuestWrite) (warning strin
 	temp, target := parts[1], parts[2]
 	err = a.writeContent(ctx, temp, c.Content)
 	if err == nil {
-		r, err = a.script(ctx, finishScript, temp, target,
+		r, err = a.script(ctx, guest.FinishScript, temp, target,
 			c.Mode.Or(attrs[0]), c.Owner.Or(attrs[1]), c.Group.Or(attrs[2]), c.SHA256)
 		return "", a.scriptFailed(c.Ref, "cannot be put in place in the guest", r, err)
 	}

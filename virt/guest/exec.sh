@@ -1,15 +1,16 @@
-# Becomes the command "$5"… inside a guest, so that the agent waits for the very
-# process and tells its exit status or signal. Before that it
+# Becomes the command "$5"… inside a guest, so that whoever started this waits for
+# the very process and sees its exit status or signal. Before that it
 #  - reads the environment to add from the first $1 lines of standard input, where
 #    no list of processes shows it, and leaves the rest to the command;
+#  - changes to directory $2, unless that is empty.
+# For the guest agent, which is what $3 tells, it also
 #  - puts a keeper between each output and the agent: libvirt drops replies over
 #    4 MiB and loses the agent over 10 MiB, so the agent gets one MiB of each
 #    output and a file takes the next 15;
-#  - changes to directory $2, unless that is empty;
 #  - makes the command the leader of a session, so that it can be ended with all
-#    that it started.
-# $3 names the directory of the files; $4 is a file that standard input was put
-# into, or empty. Any POSIX shell will do, busybox included.
+#    that it started. sshd does so by itself, and setsid would have to fork there.
+# $3 names the directory of the files; it is empty over SSH. $4 is a file that
+# standard input was put into, or empty. Any POSIX shell will do, busybox included.
 nactl_lines=$1 nactl_dir=$2 nactl_token=$3 nactl_input=$4
 shift 4
 
@@ -39,6 +40,7 @@ nactl_keep() {
 }
 
 for nactl_spool in /tmp /var/tmp /run /dev/shm; do
+	[ -n "$nactl_token" ] || break
 	nactl_spool=$nactl_spool/.nactl-$nactl_token
 	mkdir -m 700 "$nactl_spool" 2>/dev/null || continue
 	if mkfifo "$nactl_spool/1" "$nactl_spool/2" 2>/dev/null; then
@@ -56,7 +58,8 @@ for nactl_spool in /tmp /var/tmp /run /dev/shm; do
 	rmdir "$nactl_spool" 2>/dev/null
 done
 
-nactl_session=$(command -v setsid) || nactl_session=
+nactl_session=
+[ -z "$nactl_token" ] || nactl_session=$(command -v setsid) || nactl_session=
 if [ -n "$nactl_dir" ] && ! cd "$nactl_dir" 2>/dev/null; then
 	echo "nactl: cannot change to this directory" >&2
 	exit 125
