@@ -15,6 +15,8 @@ import (
 	"github.com/nactl/nactl/modules/fail"
 	"github.com/nactl/nactl/modules/guestexec"
 	"github.com/nactl/nactl/modules/guestfile"
+	"github.com/nactl/nactl/modules/hostactivate"
+	"github.com/nactl/nactl/modules/hostmaintenance"
 	"github.com/nactl/nactl/modules/localexec"
 	"github.com/nactl/nactl/modules/migrate"
 	"github.com/nactl/nactl/modules/pause"
@@ -32,7 +34,7 @@ import (
 func Registry() *step.Registry {
 	return step.NewRegistry(
 		assert.Spec, attachdisk.Spec, attachnic.Spec, createvlan.Spec, createvm.Spec, debug.Spec, deletevlan.Spec,
-		deletevm.Spec, detachdisk.Spec, detachnic.Spec, fail.Spec, guestexec.Spec, guestfile.Spec, localexec.Spec,
+		deletevm.Spec, detachdisk.Spec, detachnic.Spec, fail.Spec, guestexec.Spec, guestfile.Spec, hostactivate.Spec, hostmaintenance.Spec, localexec.Spec,
 		migrate.Spec, pause.Spec, power.Spec, resizedisk.Spec, setcpu.Spec, setmemory.Spec, setvars.Spec, vmfacts.Spec,
 		waitfor.Spec,
 	)

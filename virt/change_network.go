@@ -11,6 +11,10 @@ type CreateNetwork struct {
 	Type   string   `json:"type"`             // openvswitch, bridge
 	Bridge string   `json:"bridge,omitempty"` // empty = the host's only Open vSwitch bridge
 	Hosts  []string `json:"hosts,omitempty"`  // empty = all of the target, of the cluster on an engine
+	// Unready are further hosts that are to have it and cannot be set up now: they
+	// are pending, or with AllHosts an error.
+	Unready  []HostState `json:"unready,omitempty"`
+	AllHosts bool        `json:"all_hosts,omitempty"`
 	// Cluster, HostNIC, Sync, Description and Comment are engines'. The cluster may be
 	// left out where there is only one, the NIC where hosts do not get the network.
 	Cluster     string `json:"cluster,omitempty"`
@@ -25,4 +29,14 @@ type DeleteNetwork struct {
 	On
 	converge
 	Hosts []string `json:"hosts,omitempty"`
+	// Unready are hosts that cannot be set up now: those that have it keep it, which
+	// is pending, or with AllHosts an error.
+	Unready  []HostState `json:"unready,omitempty"`
+	AllHosts bool        `json:"all_hosts,omitempty"`
+}
+
+// HostState is a host and the state that it is in.
+type HostState struct {
+	Host  string `json:"host"`
+	State string `json:"state"`
 }

@@ -162,11 +162,13 @@ type Reset struct {
 	action
 }
 
-// Migrate moves a VM to another host. Exactly one of Host and AwayFrom is set.
+// Migrate moves a VM to another host, or to another cluster of its data centre.
+// Exactly one of Host, Cluster and AwayFrom is set.
 type Migrate struct {
 	On
 	converge
 	Host        string            `json:"host,omitempty"`
+	Cluster     string            `json:"cluster,omitempty"`
 	AwayFrom    string            `json:"away_from,omitempty"`
 	Live        bool              `json:"live"`
 	CopyStorage bool              `json:"copy_storage,omitempty"`

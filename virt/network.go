@@ -62,3 +62,9 @@ func (h *Host) Ref() Ref { return Ref{Kind: KindHost, Name: h.Name} }
 
 // Clone returns a copy.
 func (h *Host) Clone() Object { c := *h; return &c }
+
+// Settable tells whether the host's networks can be set up in the state that it is
+// in.
+func (h *Host) Settable() bool {
+	return h.State == hostUp || h.State == hostMaintenance || h.State == "non_operational"
+}

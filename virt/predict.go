@@ -43,6 +43,8 @@ func (r Rules) Predict(before Object, c Change) (Object, Outcome, error) {
 		return createNetwork(before, c)
 	case DeleteNetwork:
 		return deleteNetwork(before, c)
+	case HostMaintenance, HostActivate:
+		return changeHost(before, c)
 	case GuestWrite:
 		return guestWrite(before, c)
 	case LocalExec:
@@ -453,8 +455,15 @@ func configured(vm *VM) string {
 func migrate(vm, after *VM, c Migrate, d *diff) error {
 	from, known := vm.Host.Get()
 	switch {
-	case (c.Host == "") == (c.AwayFrom == ""):
-		return &Error{Kind: ErrInvalid, Object: vm.Ref(), Summary: "give one of host and away_from"}
+	case bit(c.Host != "")+bit(c.Cluster != "")+bit(c.AwayFrom != "") != 1:
+		return &Error{Kind: ErrInvalid, Object: vm.Ref(), Summary: "give one of host, cluster and away_from"}
+	case c.Cluster != "":
+		d.set("cluster", vm.Cluster, c.Cluster, "")
+		after.Cluster = c.Cluster
+		if d.out.Changed && vm.State.IsLive() {
+			d.set("host", vm.Host.Any(), UnknownValue, "")
+			after.Host = Unknown[string]()
+		}
 	case !known:
 		return &Error{Kind: ErrUndecided, Object: vm.Ref(), Summary: "its host is known only afterwards"}
 	case c.Host == from, c.AwayFrom != "" && c.AwayFrom != from:
@@ -480,7 +489,7 @@ func createNetwork(before Object, c CreateNetwork) (Object, Outcome, error) {
 			d.set("vlan", nil, c.VLAN, "")
 		}
 		d.set("hosts", nil, n.Hosts, "")
-		return n, d.out, nil
+		return d.onHosts(n, c)
 	}
 	after := n.Clone().(*Network)
 	if n.VLAN != c.VLAN || n.Type != c.Type || c.Bridge != "" && n.Bridge != c.Bridge {
@@ -498,7 +507,7 @@ func createNetwork(before Object, c CreateNetwork) (Object, Outcome, error) {
 	hosts := slices.Compact(slices.Sorted(slices.Values(append(slices.Clone(n.Hosts), c.Hosts...))))
 	d.set("hosts", n.Hosts, hosts, "")
 	after.Hosts = hosts
-	return after, d.out, nil
+	return d.onHosts(after, c)
 }
 
 func describeNetwork(typ, bridge string, vlan int) string {
@@ -514,14 +523,19 @@ func describeNetwork(typ, bridge string, vlan int) string {
 
 func deleteNetwork(before Object, c DeleteNetwork) (Object, Outcome, error) {
 	n, _ := before.(*Network)
-	if n == nil || len(c.Hosts) == 0 {
-		return deleted(before, c.Ref)
+	if n == nil {
+		return nil, Outcome{}, nil
 	}
 	left := slices.DeleteFunc(slices.Clone(n.Hosts), func(h string) bool { return slices.Contains(c.Hosts, h) })
-	if len(left) == 0 {
-		return deleted(before, c.Ref)
-	}
 	var d diff
+	if err := d.waitFor(c.Ref, c.Unready, c.AllHosts, func(h string) bool { return !n.on(h) }, n.keeps); err != nil {
+		return nil, Outcome{}, err
+	}
+	// On a node a network is where it is defined; an engine has it without any host.
+	if len(c.Hosts) == 0 || len(left) == 0 && n.Type != "engine" {
+		d.set("network", n.Name, nil, "")
+		return nil, d.out, nil
+	}
 	after := n.Clone().(*Network)
 	d.set("hosts", n.Hosts, left, "")
 	after.Hosts = left

@@ -136,7 +136,11 @@ func TestPredict(t *testing.T) {
 		"migrate to where it is":    {runningVM(), Migrate{On: onA, Host: "n1"}, ""},
 		"away":                      {runningVM(), Migrate{On: onA, AwayFrom: "n1"}, "host n1>(known afterwards)"},
 		"away from elsewhere":       {runningVM(), Migrate{On: onA, AwayFrom: "n2"}, ""},
-		"migrate nowhere":           {runningVM(), Migrate{On: onA}, "error: give one of host and away_from"},
+		"migrate nowhere":           {runningVM(), Migrate{On: onA}, "error: give one of host, cluster and away_from"},
+		"migrate to a host's own":   {runningVM(), Migrate{On: onA, Host: "n1", Cluster: "c2"}, "error: give one of host, cluster and away_from"},
+		"another cluster, running":  {runningVM(), Migrate{On: onA, Cluster: "c2"}, "cluster >c2; host n1>(known afterwards)"},
+		"another cluster, stopped":  {stoppedVM(), Migrate{On: onA, Cluster: "c2"}, "cluster >c2"},
+		"its own cluster":           {with(runningVM(), func(v *VM) { v.Cluster = "c2" }), Migrate{On: onA, Cluster: "c2"}, ""},
 		"migrate from who knows":    {with(runningVM(), func(v *VM) { v.Host = Unknown[string]() }), Migrate{On: onA, Host: "n2"}, "error: its host is known only afterwards"},
 		"a change of nobody's kind": {runningVM(), odd{On: onA}, "error: odd is not supported"},
 	} {
@@ -239,6 +243,10 @@ func TestPredictNetwork(t *testing.T) {
 	on := On{Ref: NetworkRef("web")}
 	n := &Network{Name: "web", VLAN: 5, MTU: 1500, Type: "openvswitch", Bridge: "br", Active: true, Autostart: true, Hosts: []string{"n1"}}
 	edit := func(f func(*Network)) *Network { c := n.Clone().(*Network); f(c); return c }
+	ofEngine := edit(func(n *Network) {
+		n.Type, n.Bridge, n.Attachments = "engine", "", []Attachment{{Host: "n1", NIC: "eth1", InSync: true}}
+	})
+	down := []HostState{{"n3", "down"}}
 	make5 := CreateNetwork{On: on, VLAN: 5, Type: "openvswitch", Hosts: []string{"n2", "n1"}}
 	for name, tc := range map[string]struct {
 		before Object
@@ -257,6 +265,38 @@ func TestPredictNetwork(t *testing.T) {
 		"delete from one host": {edit(func(n *Network) { n.Hosts = []string{"n1", "n2"} }), DeleteNetwork{On: on, Hosts: []string{"n1"}}, "hosts [n1 n2]>[n2]"},
 		"delete from the last": {n, DeleteNetwork{On: on, Hosts: []string{"n1"}}, "network web><nil>"},
 		"delete from another":  {n, DeleteNetwork{On: on, Hosts: []string{"n2"}}, ""},
+
+		"a host is down":             {n, CreateNetwork{On: on, VLAN: 5, Type: "openvswitch", Hosts: []string{"n2"}, Unready: down}, "hosts [n1]>[n1 n2]; pending hosts.n3 <nil>>true"},
+		"a host is down, all needed": {n, CreateNetwork{On: on, VLAN: 5, Type: "openvswitch", Unready: down, AllHosts: true}, "error: cannot have its networks set up now, as network web needs"},
+		"it has it and is down":      {n, CreateNetwork{On: on, VLAN: 5, Type: "openvswitch", Unready: []HostState{{"n1", "down"}}, AllHosts: true}, ""},
+		"nobody asked for hosts":     {ofEngine, CreateNetwork{On: on, VLAN: 5, Type: "engine", Unready: down, AllHosts: true}, ""},
+		"delete, a host is down":     {ofEngine, DeleteNetwork{On: on, Unready: []HostState{{"n1", "down"}, {"n3", "down"}}}, "network web><nil>; pending hosts.n1 eth1><nil>"},
+		"delete, all needed":         {ofEngine, DeleteNetwork{On: on, Unready: []HostState{{"n1", "down"}}, AllHosts: true}, "error: cannot have its networks set up now, as network web needs"},
+		"an engine keeps it":         {ofEngine, DeleteNetwork{On: on, Hosts: []string{"n1"}}, "hosts [n1]>[]"},
+	} {
+		t.Run(name, func(t *testing.T) { predicts(t, Rules{}, tc.before, tc.change, tc.want) })
+	}
+}
+
+func TestPredictHost(t *testing.T) {
+	on := On{Ref: Ref{Kind: KindHost, Name: "h1"}}
+	host := func(state string, vms int) *Host {
+		return &Host{Name: "h1", State: state, VMs: vms, Maintenance: state == "maintenance"}
+	}
+	for name, tc := range map[string]struct {
+		before Object
+		change Change
+		want   string
+	}{
+		"empty":               {host("up", 0), HostMaintenance{On: on}, "state up>maintenance"},
+		"one VM":              {host("up", 1), HostMaintenance{On: on}, "state up>maintenance (the VM on it moves to another host)"},
+		"several VMs":         {host("preparing_for_maintenance", 3), HostMaintenance{On: on}, "state preparing_for_maintenance>maintenance (the 3 VMs on it move to other hosts)"},
+		"out of service":      {host("maintenance", 0), HostMaintenance{On: on}, ""},
+		"back":                {host("maintenance", 0), HostActivate{On: on}, "state maintenance>up"},
+		"from another state":  {host("non_operational", 0), HostActivate{On: on}, "state non_operational>up"},
+		"in service":          {host("up", 3), HostActivate{On: on}, ""},
+		"no such host":        {nil, HostMaintenance{On: on}, "error: is not there"},
+		"no such host to use": {nil, HostActivate{On: on}, "error: is not there"},
 	} {
 		t.Run(name, func(t *testing.T) { predicts(t, Rules{}, tc.before, tc.change, tc.want) })
 	}

@@ -4,7 +4,6 @@ package createvlan
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 
 	"github.com/nactl/nactl/modules/step"
@@ -24,7 +23,8 @@ type Args struct {
 
 // Output is what create_vlan gives.
 type Output struct {
-	Name string `json:"name"` // of the network, also of one of another name
+	Name  string       `json:"name"`  // of the network, also of one of another name
+	Hosts []HostReport `json:"hosts"` // what became of each host
 }
 
 // Ovirt is the argument ovirt.
@@ -32,6 +32,7 @@ type Ovirt struct {
 	Cluster     string `arg:"cluster,identity" doc:"the cluster that gets it; may be left out where there is only one"`
 	HostNIC     string `arg:"host_nic" doc:"NIC or bond that carries it on the cluster's hosts; left out: the hosts are not touched"`
 	Sync        bool   `arg:"sync" doc:"hosts that have the network otherwise than the engine describes it get it anew; left out, they are warned of"`
+	Unreachable string `arg:"unreachable_hosts" enum:"skip|fail" default:"skip" doc:"hosts whose networks cannot be set up now, as they are down, non-responsive or being installed: skip leaves them out as pending, and a later run completes them; fail makes them an error before anything is done. A host in maintenance is set up like one that is up; one that is named as host is never left out"`
 	Comment     string `arg:"comment,create_only" doc:"a comment"`
 	Description string `arg:"description,create_only" doc:"a description"`
 }
@@ -41,7 +42,8 @@ var Spec = &step.Spec{
 	Name:    "create_vlan",
 	Summary: "Makes a network with a VLAN id on every host of the target",
 	Doc: "On libvirt nodes it is a network on an Open vSwitch bridge, whose ports get the VLAN's tag. " +
-		"On engines it is a network of the cluster's data centre that no host is required to have; each host of the cluster that is up gets it on `host_nic`, for good.",
+		"On engines it is a network of the cluster's data centre that no host is required to have; each host of the cluster gets it on `host_nic`, for good, " +
+		"but for those that cannot be set up now: see `unreachable_hosts`. `hosts` of what is registered says of each what became of it.",
 	New:     func() step.Step { return &Args{} },
 	Output:  Output{},
 	Touches: virt.KindNetwork,
@@ -62,11 +64,19 @@ func (a *Args) Ensure(ctx context.Context, env *step.Env) (step.Result, error) {
 		change.Sync = a.Ovirt.Sync
 		change.Comment, change.Description = a.Ovirt.Comment, a.Ovirt.Description
 	}
-	if !engine || a.Ovirt.HostNIC != "" {
+	var ready []string
+	if !engine || a.Ovirt.HostNIC != "" || a.Ovirt.Sync {
+		among := Among{Host: a.Host, Unreachable: a.Ovirt.Unreachable}
+		if engine {
+			among.Cluster = a.Ovirt.Cluster
+		}
 		var err error
-		if change.Hosts, err = a.hosts(ctx, env, engine); err != nil {
+		if ready, change.Unready, change.AllHosts, err = among.Hosts(ctx, env); err != nil {
 			return step.Result{}, err
 		}
+	}
+	if !engine || a.Ovirt.HostNIC != "" {
+		change.Hosts = ready
 	}
 	there, err := a.find(ctx, env)
 	if err != nil {
@@ -75,8 +85,17 @@ func (a *Args) Ensure(ctx context.Context, env *step.Env) (step.Result, error) {
 	if there != nil {
 		change.On = virt.On{Ref: there.Ref(), Before: there}
 	}
-	_, err = env.Apply(ctx, change)
-	return step.Result{Output: Output{Name: change.Ref.Name}}, err
+	out, err := env.Apply(ctx, change)
+	if err != nil {
+		return step.Result{}, err
+	}
+	now := there
+	if out.Changed {
+		if now, err = env.Platform.Network(ctx, change.Ref.Name); err != nil {
+			return step.Result{}, err
+		}
+	}
+	return step.Result{Output: Output{Name: change.Ref.Name, Hosts: Report(there, now, ready, change.Unready)}}, nil
 }
 
 // find gives the network that is there: the one of that name, or with reuse one
@@ -101,27 +120,4 @@ func (a *Args) find(ctx context.Context, env *step.Env) (*virt.Network, error) {
 		}
 	}
 	return nil, nil
-}
-
-// hosts gives the hosts that are to have the network. An engine's host that is
-// not up is left out with a warning, unless it was named.
-func (a *Args) hosts(ctx context.Context, env *step.Env, engine bool) ([]string, error) {
-	all, err := env.Platform.Hosts(ctx)
-	if err != nil {
-		return nil, err
-	}
-	var names []string
-	for _, h := range all {
-		switch {
-		case a.Host != "" && h.Name != a.Host, engine && a.Ovirt.Cluster != "" && h.Cluster != a.Ovirt.Cluster:
-		case engine && a.Host == "" && h.State != "up":
-			env.Warn(fmt.Sprintf("host %s is %s and does not get network %s", h.Name, h.State, a.Name))
-		default:
-			names = append(names, h.Name)
-		}
-	}
-	if len(names) == 0 && a.Host != "" {
-		return nil, virt.NotFound(virt.Ref{Kind: virt.KindHost, Name: a.Host}, "check the name of the host")
-	}
-	return names, nil
 }

@@ -40,7 +40,7 @@ func TestContract(t *testing.T) {
 			below.Put(running(name))
 			return name
 		},
-		Elsewhere: "h2",
+		Elsewhere: "h2", OtherCluster: "c2",
 	})
 	if written {
 		t.Error("a change reached the platform under the overlay")

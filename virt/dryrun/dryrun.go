@@ -256,11 +256,13 @@ func (p *Platform) Image(ctx context.Context, src virt.ImageSource) (*virt.Image
 
 // Host reads one host.
 func (p *Platform) Host(ctx context.Context, name string) (*virt.Host, error) {
-	return p.inner.Host(ctx, name)
+	return read(p, virt.Ref{Kind: virt.KindHost, Name: name}, func() (*virt.Host, error) { return p.inner.Host(ctx, name) })
 }
 
 // Hosts reads all hosts.
-func (p *Platform) Hosts(ctx context.Context) ([]*virt.Host, error) { return p.inner.Hosts(ctx) }
+func (p *Platform) Hosts(ctx context.Context) ([]*virt.Host, error) {
+	return list(p, virt.KindHost, "", func() ([]*virt.Host, error) { return p.inner.Hosts(ctx) })
+}
 
 // guest tells whether the guest in a VM can be asked.
 func (p *Platform) guest(ctx context.Context, vm string) error {

@@ -96,8 +96,11 @@ func (n *Node) Supports(c virt.Change) error {
 		return nil
 	}
 	hint := ""
-	if _, ok := c.(virt.Migrate); ok {
+	switch c.(type) {
+	case virt.Migrate:
 		hint = "a node is alone: play against the cluster that it is a member of"
+	case virt.HostMaintenance, virt.HostActivate:
+		hint = "write maintenance: true for the node in the inventory, and move its VMs with migrate: {away_from: NODE}"
 	}
 	return virt.Unsupported("a libvirt node", c, hint)
 }

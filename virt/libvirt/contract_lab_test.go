@@ -5,6 +5,7 @@ package libvirt
 import (
 	"context"
 	"errors"
+	"maps"
 	"sync"
 	"testing"
 	"time"
@@ -106,10 +107,17 @@ func waitAgent(t *testing.T, p virt.Platform, name string) {
 	}
 }
 
+// hostsOfNodes is what is not done to nodes as hosts.
+var hostsOfNodes = map[string]string{
+	"host_maintenance": "a node is taken out of service in the inventory",
+	"host_activate":    "a node is taken out of service in the inventory",
+}
+
 func TestLabContractOnANode(t *testing.T) {
 	w := &wireWrites{}
 	s := labSetup(t, w)
 	s.Unsupported = map[string]string{"migrate": "a node alone has nowhere to move to"}
+	maps.Copy(s.Unsupported, hostsOfNodes)
 	s.New = func(t *testing.T) virt.Platform {
 		cfg := labConfig(t, "n1")
 		cfg.OnCall = w.onCall
@@ -124,6 +132,8 @@ func TestLabContractOnACluster(t *testing.T) {
 	w := &wireWrites{}
 	s := labSetup(t, w)
 	s.Elsewhere = "n2"
+	s.Unsupported = map[string]string{"migrate/cluster": "a cluster of nodes stands for itself"}
+	maps.Copy(s.Unsupported, hostsOfNodes)
 	vm := s.VM
 	s.VM = func(name string) virt.CreateVM {
 		c := vm(name)

@@ -30,6 +30,8 @@ var driverUnsupported = map[string]string{
 	"guest_exec":              "the test driver has no guests",
 	"guest_write":             "the test driver has no guests",
 	"migrate":                 "a node alone has nowhere to move to",
+	"host_maintenance":        "a node is taken out of service in the inventory",
+	"host_activate":           "a node is taken out of service in the inventory",
 }
 
 func TestContractOnTheTestDriver(t *testing.T) {

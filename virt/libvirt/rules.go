@@ -76,6 +76,11 @@ func refuse(_ virt.Object, c virt.Change) error {
 		}
 	case virt.CreateNetwork:
 		return refuseNetwork(c)
+	case virt.Migrate:
+		if c.Cluster != "" {
+			return &virt.Error{Kind: virt.ErrUnsupported, Object: c.Ref, Summary: "cannot move to another cluster: a cluster of nodes stands for itself",
+				Hint: "name a member of its cluster as host"}
+		}
 	}
 	return nil
 }

@@ -72,6 +72,7 @@ var engineUnsupported = map[string]string{
 	"guest_exec":      "an engine has no way into a guest",
 	"guest_write":     "an engine has no way into a guest",
 	"migrate/stopped": "a VM that does not run is on no host",
+	"migrate/cluster": "not yet", "host_maintenance": "not yet", "host_activate": "not yet",
 }
 
 func small() ovirtsim.Options {

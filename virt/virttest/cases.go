@@ -56,7 +56,10 @@ func (r *runner) cases() []testCase {
 	out = append(out, r.nics()...)
 	out = append(out, r.networks()...)
 	out = append(out, guest()...)
-	return append(out, testCase{kind: "migrate", name: "stopped",
+	out = append(out, hosts()...)
+	return append(out, testCase{kind: "migrate", name: "cluster",
+		change: func(o virt.On) virt.Change { return virt.Migrate{On: o, Cluster: r.cluster()} },
+		shows:  vmShows(func(vm *virt.VM) bool { return vm.Cluster == r.OtherCluster })}, testCase{kind: "migrate", name: "stopped",
 		change: func(o virt.On) virt.Change { return virt.Migrate{On: o, Host: r.Elsewhere, CopyStorage: true} },
 		shows:  vmShows(func(vm *virt.VM) bool { return vm.Host.Or("") == r.Elsewhere })})
 }

@@ -35,7 +35,7 @@ func TestMemory(t *testing.T) {
 			m.Put(&virt.VM{Name: "guest", State: virt.Running, CPU: cpu, Memory: memory, Live: &virt.Live{CPU: cpu, Memory: memory}, Host: virt.Some("h1")})
 			return "guest"
 		},
-		Elsewhere: "h2",
-		Writes:    func(virt.Platform) int { return len(m.Applied()) },
+		Elsewhere: "h2", OtherCluster: "c2",
+		Writes: func(virt.Platform) int { return len(m.Applied()) },
 	})
 }

@@ -40,8 +40,11 @@ type Setup struct {
 	Network func(name string, vlan int) virt.CreateNetwork
 	// Guest gives a running VM whose agent answers.
 	Guest func(t *testing.T, p virt.Platform) string
-	// Elsewhere is a host that the smallest VM can be moved to.
+	// Elsewhere is a host that the smallest VM can be moved to, and that can be taken
+	// out of service.
 	Elsewhere string
+	// OtherCluster is a cluster that the smallest VM can be moved to.
+	OtherCluster string
 	// Writes counts the calls of a platform that write, as far as it was asked; nil
 	// for a platform that does not count.
 	Writes func(p virt.Platform) int
@@ -102,6 +105,8 @@ type testCase struct {
 	guest bool
 	// absentIsDone: without its object there is nothing to do.
 	absentIsDone bool
+	// host: what is changed is the host Elsewhere.
+	host bool
 }
 
 // changeOf makes a change of an object that was just read; nil when there is
@@ -175,6 +180,9 @@ func (r *runner) prepare(t *testing.T, c testCase) string {
 	t.Helper()
 	if c.guest {
 		return r.Guest(t, r.p)
+	}
+	if c.host {
+		return r.prepareHost(t, c)
 	}
 	name := r.newName()
 	t.Cleanup(func() { r.remove(t, name) })
