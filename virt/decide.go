@@ -21,6 +21,11 @@ func Read(ctx context.Context, view Reader, ref Ref) (Object, error) {
 		o, err = object(view.Storage(ctx, ref.Name))
 	case KindHost:
 		o, err = object(view.Host(ctx, ref.Name))
+	case KindSnapshot:
+		var all []*Snapshot
+		if all, err = view.Snapshots(ctx, ref.Scope); err == nil {
+			o, err = object(FindSnapshot(all, ref.Scope, ref.Name))
+		}
 	case KindGuestFile:
 		// Its content is not wanted, its checksum is: limit 0 would leave that out.
 		o, err = object(view.GuestFile(ctx, ref.Scope, ref.Name, 1))

@@ -18,9 +18,12 @@ type lock struct {
 }
 
 // Lock waits for the object to be free, or for the context to end. unlock frees
-// it again and is called once.
+// it again and is called once. A snapshot is locked by locking its VM.
 func (l *Locks) Lock(ctx context.Context, ref Ref) (unlock func(), err error) {
 	key := ref.Key()
+	if ref.Kind == KindSnapshot {
+		key = ref.Owner()
+	}
 	l.mu.Lock()
 	if l.held == nil {
 		l.held = map[Ref]*lock{}

@@ -46,6 +46,10 @@ type Reader interface {
 	// yet. A platform may leave them out of VM and VMs, because reading them costs a
 	// call for each disk; whoever compares or shows sizes asks for them first.
 	DiskSizes(ctx context.Context, vm *VM) error
+	// Snapshots gives the snapshots of a VM, the oldest first. What the platform
+	// keeps for itself, as the active layer of an engine, is none. They are not kept:
+	// each call reads them.
+	Snapshots(ctx context.Context, vm string) ([]*Snapshot, error)
 	Network(ctx context.Context, name string) (*Network, error)
 	Networks(ctx context.Context) ([]*Network, error)
 	Storage(ctx context.Context, name string) (*Storage, error)

@@ -47,6 +47,10 @@ func (r Rules) Predict(before Object, c Change) (Object, Outcome, error) {
 		return changeHost(before, c)
 	case GuestWrite:
 		return guestWrite(before, c)
+	case CreateSnapshot:
+		return createSnapshot(before, c)
+	case DeleteSnapshot:
+		return deleteSnapshot(before, c)
 	case LocalExec:
 		return before, Outcome{Changed: true}, nil
 	}
@@ -83,6 +87,8 @@ func (r Rules) Predict(before Object, c Change) (Object, Outcome, error) {
 		if !vm.State.IsLive() {
 			return nil, Outcome{}, notRunning(vm)
 		}
+		d.out.Changed = true
+	case RevertSnapshot:
 		d.out.Changed = true
 	case Migrate:
 		err = migrate(vm, after, c, &d)
@@ -265,6 +271,8 @@ func isNil(o Object) bool {
 	case *Volume:
 		return o == nil
 	case *GuestFile:
+		return o == nil
+	case *Snapshot:
 		return o == nil
 	default:
 		return false

@@ -1,6 +1,9 @@
 package virt
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+)
 
 // Kind names a sort of object.
 type Kind string
@@ -14,12 +17,13 @@ const (
 	KindNetwork   Kind = "network"
 	KindHost      Kind = "host"
 	KindGuestFile Kind = "guest file"
+	KindSnapshot  Kind = "snapshot"
 	KindLocal     Kind = "controller"
 )
 
 // Ref names one object. Scope narrows Name down where a name alone may be
 // ambiguous: the data centre or cluster on an engine, the storage pool of a
-// volume, the VM of a guest file. ID is a hint that saves a look-up; it is never
+// volume, the VM of a guest file or snapshot. ID is a hint that saves a look-up; it is never
 // compared.
 type Ref struct {
 	Kind  Kind   `json:"kind"`
@@ -37,6 +41,18 @@ func NetworkRef(name string) Ref { return Ref{Kind: KindNetwork, Name: name} }
 // VolumeRef names a volume of a storage pool.
 func VolumeRef(pool, name string) Ref { return Ref{Kind: KindVolume, Scope: pool, Name: name} }
 
+// SnapshotRef names a snapshot of a VM.
+func SnapshotRef(vm, name string) Ref { return Ref{Kind: KindSnapshot, Scope: vm, Name: name} }
+
+// Owner gives the VM that a guest file or a snapshot is of; anything else is its
+// own. It is what has to be locked and read again when one of them changes.
+func (r Ref) Owner() Ref {
+	if r.Kind == KindGuestFile || r.Kind == KindSnapshot {
+		return VMRef(r.Scope)
+	}
+	return r
+}
+
 // Same tells whether both name the same object; IDs are not compared.
 func (r Ref) Same(o Ref) bool { return r.Key() == o.Key() }
 
@@ -52,6 +68,8 @@ func (r Ref) String() string {
 	switch {
 	case r.Kind == KindGuestFile:
 		return "file " + r.Name + " in vm " + r.Scope
+	case r.Kind == KindSnapshot:
+		return fmt.Sprintf("snapshot %q of vm %s", r.Name, r.Scope)
 	case r.Scope != "":
 		return s + " " + strings.Join([]string{r.Scope, r.Name}, "/")
 	default:

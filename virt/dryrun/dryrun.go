@@ -22,11 +22,12 @@ import (
 type Platform struct {
 	inner virt.Platform
 
-	mu      sync.Mutex
-	objects map[virt.Ref]virt.Object // what a change left; nil for what it removed
-	booting map[string]bool          // VMs whose guest nobody can ask: made, started or stopped here
-	maybe   map[virt.Ref]bool        // what an undecided step may have touched; without a name: all of the kind
-	locks   map[virt.Ref]*sync.Mutex // held from reading an object to keeping what becomes of it
+	mu        sync.Mutex
+	objects   map[virt.Ref]virt.Object // what a change left; nil for what it removed
+	booting   map[string]bool          // VMs whose guest nobody can ask: made, started or stopped here
+	maybe     map[virt.Ref]bool        // what an undecided step may have touched; without a name: all of the kind
+	snapshots map[string]*snapshots    // what changes made of a VM's, by its name
+	locks     map[virt.Ref]*sync.Mutex // held from reading an object to keeping what becomes of it
 }
 
 var _ virt.Platform = (*Platform)(nil)
@@ -34,7 +35,7 @@ var _ virt.Platform = (*Platform)(nil)
 // New gives an overlay without changes. Closing it leaves inner open.
 func New(inner virt.Platform) *Platform {
 	return &Platform{inner: inner, objects: map[virt.Ref]virt.Object{}, booting: map[string]bool{},
-		maybe: map[virt.Ref]bool{}, locks: map[virt.Ref]*sync.Mutex{}}
+		maybe: map[virt.Ref]bool{}, snapshots: map[string]*snapshots{}, locks: map[virt.Ref]*sync.Mutex{}}
 }
 
 // Type names the platform underneath.
@@ -80,6 +81,14 @@ func (p *Platform) Apply(ctx context.Context, c virt.Change) (virt.Outcome, erro
 	if err := p.Check(ctx, p, c); err != nil {
 		return virt.Outcome{}, err
 	}
+	if ref := c.Object(); ref.Kind == virt.KindSnapshot {
+		vm, err := p.VM(ctx, ref.Scope)
+		if err != nil {
+			return virt.Outcome{}, err
+		}
+		p.keepSnapshot(vm, now, after)
+		return out, nil
+	}
 	p.keep(c, after)
 	return out, nil
 }
@@ -102,11 +111,14 @@ func (p *Platform) keep(c virt.Change, after virt.Object) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	ref := c.Object().Key()
-	switch c.(type) {
+	switch c := c.(type) {
 	case virt.CreateVM, virt.DeleteVM, virt.Start, virt.Shutdown, virt.PowerOff, virt.Pause, virt.Suspend, virt.Reboot, virt.Reset:
 		p.booting[ref.Name] = true
+	case virt.RevertSnapshot:
+		p.revert(c)
 	}
 	if _, ok := c.(virt.DeleteVM); ok {
+		p.snapshots[ref.Name] = &snapshots{gone: true}
 		maps.DeleteFunc(p.objects, func(r virt.Ref, _ virt.Object) bool { return r.Kind == virt.KindGuestFile && r.Scope == ref.Name })
 	}
 	if c.Nature() == virt.Converge {

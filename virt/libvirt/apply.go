@@ -81,6 +81,12 @@ func (n *Node) executor(c virt.Change) executor {
 		return func(ctx context.Context, e *edit) error { return n.guestExec(ctx, c, e) }
 	case virt.GuestWrite:
 		return func(ctx context.Context, e *edit) error { return n.guestWrite(ctx, c, e) }
+	case virt.CreateSnapshot:
+		return func(ctx context.Context, _ *edit) error { return n.createSnapshot(ctx, c) }
+	case virt.DeleteSnapshot:
+		return func(ctx context.Context, _ *edit) error { return n.deleteSnapshot(ctx, c.Ref) }
+	case virt.RevertSnapshot:
+		return func(ctx context.Context, _ *edit) error { return n.revertSnapshot(ctx, c) }
 	case virt.CreateNetwork:
 		return func(ctx context.Context, e *edit) error { return n.createNetwork(ctx, c, e) }
 	case virt.DeleteNetwork:
@@ -154,6 +160,10 @@ func (n *Node) Check(ctx context.Context, view virt.Reader, c virt.Change) error
 		return n.checkAttachNIC(ctx, view, c)
 	case virt.ChangeNIC:
 		return n.checkChangeNIC(ctx, view, c)
+	case virt.CreateSnapshot:
+		return n.checkCreateSnapshot(ctx, view, c)
+	case virt.RevertSnapshot:
+		return n.checkRevertSnapshot(ctx, view, c)
 	case virt.CreateNetwork:
 		return n.checkCreateNetwork(ctx, c)
 	case virt.DeleteNetwork:

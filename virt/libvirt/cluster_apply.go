@@ -102,10 +102,7 @@ func (c *Cluster) checkVM(ctx context.Context, view virt.Reader, ch virt.Change)
 
 // subject names the VM that a change is about.
 func subject(ch virt.Change) string {
-	if ref := ch.Object(); ref.Kind == virt.KindGuestFile {
-		return ref.Scope
-	}
-	return ch.Object().Name
+	return ch.Object().Owner().Name
 }
 
 // Apply makes a change on the members that it is about.

@@ -244,6 +244,15 @@ func (c *Cluster) holder(ctx context.Context, vm string) (*Node, error) {
 	return s.on[0].node, nil
 }
 
+// Snapshots reads the snapshots of a VM.
+func (c *Cluster) Snapshots(ctx context.Context, vm string) ([]*virt.Snapshot, error) {
+	n, err := c.holder(ctx, vm)
+	if err != nil {
+		return nil, err
+	}
+	return n.Snapshots(ctx, vm)
+}
+
 // GuestInfo asks the agent in a VM.
 func (c *Cluster) GuestInfo(ctx context.Context, vm string) (*virt.GuestInfo, error) {
 	n, err := c.holder(ctx, vm)
@@ -340,3 +349,8 @@ func (c *Cluster) Clusters(context.Context) ([]*virt.Cluster, error) {
 
 // DataCentres gives none: nodes have no such thing.
 func (c *Cluster) DataCentres(context.Context) ([]*virt.DataCentre, error) { return nil, nil }
+
+// Snapshots gives the plan's snapshots of the plan's VM.
+func (v memberView) Snapshots(ctx context.Context, vm string) ([]*virt.Snapshot, error) {
+	return v.plan.Snapshots(ctx, vm)
+}

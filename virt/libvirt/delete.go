@@ -52,7 +52,7 @@ func (n *Node) deleteVM(ctx context.Context, c virt.DeleteVM, e *edit) error {
 		}
 		err := d.UndefineFlags(undefineFlags)
 		if isCode(err, lv.ERR_INVALID_ARG, lv.ERR_NO_SUPPORT) {
-			err = d.UndefineFlags(lv.DOMAIN_UNDEFINE_MANAGED_SAVE) // a driver that knows none of the others
+			err = d.UndefineFlags(lv.DOMAIN_UNDEFINE_MANAGED_SAVE | lv.DOMAIN_UNDEFINE_SNAPSHOTS_METADATA) // a driver that knows none of the others
 		}
 		return ignoreGone(err)
 	})

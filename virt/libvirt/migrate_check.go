@@ -345,7 +345,7 @@ func (m *moveCheck) snapshots() {
 	case err != nil:
 		m.failed("count the snapshots", err)
 	case count > 0:
-		m.refuse(virt.ErrConflict, "libvirt does not move a VM that has snapshots", "no snapshots", fmt.Sprintf("%d", count), "delete the snapshots first")
+		m.refuse(virt.ErrConflict, "libvirt does not move a VM that has snapshots", "no snapshots", fmt.Sprintf("%d", count), "delete the snapshots first, with delete_snapshot")
 	}
 }
 

@@ -90,6 +90,12 @@ func (e *Engine) executor(c virt.Change) executor {
 		return func(ctx context.Context, d *edit) error { return e.detachNIC(ctx, c, d) }
 	case virt.ChangeNIC:
 		return func(ctx context.Context, d *edit) error { return e.changeNIC(ctx, c, d) }
+	case virt.CreateSnapshot:
+		return func(ctx context.Context, d *edit) error { return e.createSnapshot(ctx, c, d) }
+	case virt.DeleteSnapshot:
+		return e.deleteSnapshot
+	case virt.RevertSnapshot:
+		return func(ctx context.Context, d *edit) error { return e.revertSnapshot(ctx, c, d) }
 	case virt.CreateNetwork:
 		return func(ctx context.Context, d *edit) error { return e.createNetwork(ctx, c, d) }
 	case virt.DeleteNetwork:
@@ -130,6 +136,10 @@ func (e *Engine) Check(ctx context.Context, view virt.Reader, c virt.Change) err
 		if network, ok := c.Network.Get(); ok {
 			return e.checkNIC(ctx, view, c.Ref, network)
 		}
+	case virt.CreateSnapshot, virt.DeleteSnapshot:
+		return e.checkSnapshot(ctx, view, c.Object().Scope, "")
+	case virt.RevertSnapshot:
+		return e.checkSnapshot(ctx, view, c.Ref.Name, c.Snapshot)
 	case virt.Migrate:
 		return e.checkMigrate(ctx, view, c)
 	case virt.CreateNetwork:
@@ -164,8 +174,8 @@ func (e *Engine) Apply(ctx context.Context, c virt.Change) (virt.Outcome, error)
 		return virt.Outcome{}, err
 	}
 	d := &edit{now: now, after: after, out: &out}
-	if ref.Kind == virt.KindVM && d.vm() != nil {
-		if d.m, err = e.machine(ctx, ref.Name); err != nil {
+	if d.vm() != nil || ref.Kind == virt.KindSnapshot {
+		if d.m, err = e.machine(ctx, ref.Owner().Name); err != nil {
 			return virt.Outcome{}, err
 		}
 	}
@@ -231,6 +241,12 @@ func verb(c virt.Change) string {
 		return "restart it"
 	case virt.Migrate:
 		return "move it"
+	case virt.CreateSnapshot:
+		return "make it"
+	case virt.DeleteSnapshot:
+		return "delete it"
+	case virt.RevertSnapshot:
+		return "go back to the snapshot"
 	case virt.AttachDisk:
 		return "attach the disk"
 	case virt.DetachDisk:

@@ -24,6 +24,8 @@ type Engine struct {
 
 	vms   *poller[vmLook]
 	disks *poller[string] // status
+
+	histories *poller[history]
 }
 
 var (
@@ -55,6 +57,7 @@ func Open(_ context.Context, cfg Config) (*Engine, error) {
 	e.disks = newPoller(c, kindDisk, "/disks", nil, func(d *ovirtsdk.Disk) (string, error) {
 		return string(value(d.Status())), nil
 	})
+	e.histories = newPoller(c, kindVM, "/vms", []string{"snapshots"}, convHistory)
 	return e, nil
 }
 

@@ -339,7 +339,7 @@ func (e *Engine) Forget(refs ...virt.Ref) {
 		case virt.KindHost:
 			e.dir.hosts.drop()
 			e.dir.carriers.drop()
-		case virt.KindGuestFile:
+		case virt.KindGuestFile, virt.KindSnapshot:
 			_, plain := qualified(r.Scope)
 			e.snap.drop(plain)
 		}

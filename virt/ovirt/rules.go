@@ -71,6 +71,12 @@ func adapt(before virt.Object, c virt.Change) (virt.Change, []string) {
 			c.Guaranteed = virt.Some(current) // the engine refuses to guarantee more than there is
 		}
 		return c, nil
+	case virt.CreateSnapshot:
+		if c.Description == "" {
+			return c, nil
+		}
+		c.Description = ""
+		return c, []string{"an engine's snapshot has a name and no description: it is left out"}
 	case virt.CreateNetwork:
 		c.Type = "engine"
 		return c, nil
@@ -211,6 +217,11 @@ func refuse(before virt.Object, c virt.Change) error {
 		return refuseVM(c)
 	case virt.AttachDisk:
 		return refuseDisk(c.Ref, c.Disk)
+	case virt.RevertSnapshot:
+		if vm, ok := before.(*virt.VM); ok && vm != nil && vm.State != virt.Stopped {
+			return &virt.Error{Kind: virt.ErrConflict, Object: c.Ref, Summary: "cannot go back to a snapshot while it is " + string(vm.State) + " on an engine",
+				Wanted: "a stopped VM", Found: string(vm.State), Hint: "stop it before, with power: {vm: " + vm.Name + ", state: stopped}"}
+		}
 	case virt.Migrate:
 		vm, ok := before.(*virt.VM)
 		switch {

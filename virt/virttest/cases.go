@@ -54,6 +54,7 @@ func (r *runner) cases() []testCase {
 	out = append(out, power()...)
 	out = append(out, r.disks()...)
 	out = append(out, r.nics()...)
+	out = append(out, r.snapshots()...)
 	out = append(out, r.networks()...)
 	out = append(out, guest()...)
 	out = append(out, hosts()...)

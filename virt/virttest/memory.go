@@ -38,6 +38,7 @@ type Memory struct {
 	mu      sync.Mutex
 	objects map[virt.Ref]virt.Object
 	applied []virt.Change
+	saved   map[virt.Ref]*virt.VM // what snapshots hold
 	forgot  int
 	made    int
 }
@@ -49,7 +50,7 @@ var (
 
 // NewMemory makes a platform that holds these objects.
 func NewMemory(objects ...virt.Object) *Memory {
-	m := &Memory{objects: map[virt.Ref]virt.Object{}}
+	m := &Memory{objects: map[virt.Ref]virt.Object{}, saved: map[virt.Ref]*virt.VM{}}
 	for _, o := range objects {
 		m.Put(o)
 	}
@@ -126,8 +127,8 @@ func (m *Memory) Apply(ctx context.Context, c virt.Change) (virt.Outcome, error)
 		}
 	}
 	ref := c.Object().Key()
-	if ref.Kind == virt.KindGuestFile {
-		if _, err := m.VM(ctx, ref.Scope); err != nil {
+	if owner := ref.Owner(); owner != ref {
+		if _, err := m.VM(ctx, owner.Name); err != nil {
 			return virt.Outcome{}, err
 		}
 	}
@@ -152,6 +153,12 @@ func (m *Memory) change(ref virt.Ref, c virt.Change) (virt.Outcome, error) {
 	if err != nil || !out.Changed {
 		return out, err
 	}
+	if revert, ok := c.(virt.RevertSnapshot); ok {
+		if after, err = m.revert(revert); err != nil {
+			return virt.Outcome{}, err
+		}
+		m.objects[ref] = after
+	}
 	m.applied = append(m.applied, c)
 	if c.Nature() == virt.Action {
 		return out, nil
@@ -170,11 +177,14 @@ func (m *Memory) change(ref virt.Ref, c virt.Change) (virt.Outcome, error) {
 
 // known fills in what only a real platform would know.
 func (m *Memory) known(o virt.Object) virt.Object {
+	m.made++
+	if s, ok := o.(*virt.Snapshot); ok {
+		return m.take(s)
+	}
 	vm, ok := o.(*virt.VM)
 	if !ok {
 		return o
 	}
-	m.made++
 	if vm.ID.IsUnknown() {
 		vm.ID = virt.Some(fmt.Sprintf("00000000-0000-0000-0000-%012d", m.made))
 	}
