@@ -17,7 +17,7 @@ deps: ## bring what a fresh Debian 12 lacks
 
 build: bin/nactl ## bin/nactl
 
-bin/nactl: $(shell find cmd engine inventory modules virt -name '*.go' -o -name '*.sh' -o -name '*.txt') go.mod go.sum
+bin/nactl: $(shell find cmd engine inventory modules reference virt -name '*.go' -o -name '*.sh' -o -name '*.txt') go.mod go.sum
 	$(BUILD) -o $@ ./cmd/nactl
 
 quickstart: ## the shortest way to a run: libvirt's built-in test driver, no root
@@ -37,7 +37,7 @@ lab-test: bin/nactl
 	lab/with.sh go test -race -count=1 -p 1 -timeout 30m -tags $(TAGS),lab -run TestLab ./virt/libvirt ./cmd/nactl
 
 lint:
-	@files=$$(gofmt -l cmd engine inventory modules virt); test -z "$$files" || { echo "not as gofmt writes it: $$files" >&2; exit 1; }
+	@files=$$(gofmt -l cmd engine inventory modules reference virt); test -z "$$files" || { echo "not as gofmt writes it: $$files" >&2; exit 1; }
 	go vet -tags $(TAGS) ./...
 	go vet -tags $(TAGS),lab ./virt/... ./cmd/...
 	GOBIN=$(CACHE)/tools sh -c 'test -x "$$GOBIN/staticcheck" || go install $(STATICCHECK)'
@@ -46,12 +46,14 @@ lint:
 docs: bin/nactl ## the pages of the steps, from the code
 	mkdir -p docs/modules
 	bin/nactl steps --markdown docs/modules
+	bin/nactl schema playbook --out docs/schema/playbook.json
+	bin/nactl schema inventory --out docs/schema/inventory.json
 
 docs-check: docs
-	@git diff --exit-code --stat -- docs/modules || { echo "docs/modules is stale: commit what make docs wrote" >&2; exit 1; }
+	@git diff --exit-code --stat -- docs/modules docs/schema || { echo "docs/modules or docs/schema is stale: commit what make docs wrote" >&2; exit 1; }
 
 fmt:
-	gofmt -w cmd engine inventory modules virt
+	gofmt -w cmd engine inventory modules reference virt
 
 lab-up: deps
 	lab/lab up

@@ -9,16 +9,15 @@ import (
 )
 
 func (l *loader) engine(name, v *source.Node, dir string) {
-	f, ok := newFields(&l.list, v, "engine "+name.Str, dir,
-		"url", "username", "password", "ca_file", "insecure", "timeout", "vars")
+	f, ok := newFields(&l.list, v, "engine "+name.Str, dir, engineKeys)
 	if !ok {
 		return
 	}
 	e := &Engine{Name: name.Str, Range: name.Range, URL: f.str("url"), Username: f.str("username"),
 		CAFile: f.path("ca_file"), Insecure: f.boolean("insecure"), Timeout: f.duration("timeout")}
-	for _, key := range []string{"url", "username", "password"} {
-		if f.get(key) == nil {
-			l.list.Errorf(name.Range, "missing-key", "engine %s needs %s", name.Str, key)
+	for _, key := range engineKeys {
+		if key.Required && f.get(key.Name) == nil {
+			l.list.Errorf(name.Range, "missing-key", "engine %s needs %s", name.Str, key.Name)
 		}
 	}
 	if n := f.get("url"); n != nil && e.URL != "" {
@@ -59,19 +58,17 @@ func checkEngineURL(s string) string {
 
 func (l *loader) node(name, v *source.Node, dir string) {
 	what := "node " + name.Str
-	f, ok := newFields(&l.list, v, what, dir,
-		"address", "port", "user", "identity_file", "identities_only", "agent", "known_hosts", "host_key_alias", "ssh_config",
-		"jump", "become", "uri", "socket", "accel", "migration_address", "maintenance", "connect_timeout", "keepalive", "keepalive_count", "vars")
+	f, ok := newFields(&l.list, v, what, dir, nodeKeys)
 	if !ok {
 		return
 	}
 	n := &Node{Name: name.Str, Range: name.Range,
-		URI: f.str("uri"), Address: f.str("address"), Port: f.integer("port", 1, 65535), User: f.str("user"),
+		URI: f.str("uri"), Address: f.str("address"), Port: f.integer("port"), User: f.str("user"),
 		IdentityFiles: f.paths("identity_file"), IdentitiesOnly: f.boolean("identities_only"), Agent: f.str("agent"),
 		KnownHosts: f.paths("known_hosts"), HostKeyAlias: f.str("host_key_alias"), SSHConfig: f.str("ssh_config"),
-		Jump: f.strs("jump"), Become: f.oneOf("become", "sudo"), Socket: f.str("socket"), Accel: f.oneOf("accel", "kvm", "qemu"), MigrationAddress: f.str("migration_address"),
+		Jump: f.strs("jump"), Become: f.oneOf("become"), Socket: f.str("socket"), Accel: f.oneOf("accel"), MigrationAddress: f.str("migration_address"),
 		Maintenance: f.boolean("maintenance"), ConnectTimeout: f.duration("connect_timeout"),
-		KeepAlive: f.duration("keepalive"), KeepAliveCount: f.integer("keepalive_count", 1, 1000)}
+		KeepAlive: f.duration("keepalive"), KeepAliveCount: f.integer("keepalive_count")}
 	if n.SSHConfig != "" && n.SSHConfig != "none" {
 		n.SSHConfig = resolvePath(dir, n.SSHConfig)
 	}
@@ -164,11 +161,11 @@ type memberRef struct {
 }
 
 func (l *loader) cluster(name, v *source.Node, dir string) {
-	f, ok := newFields(&l.list, v, "cluster "+name.Str, dir, "nodes", "placement", "shared_pools", "vars")
+	f, ok := newFields(&l.list, v, "cluster "+name.Str, dir, clusterKeys)
 	if !ok {
 		return
 	}
-	c := &Cluster{Name: name.Str, Range: name.Range, Placement: f.oneOf("placement", PlaceMostFreeMemory), SharedPools: f.strs("shared_pools")}
+	c := &Cluster{Name: name.Str, Range: name.Range, Placement: f.oneOf("placement"), SharedPools: f.strs("shared_pools")}
 	if c.Placement == "" {
 		c.Placement = PlaceMostFreeMemory
 	}
@@ -237,11 +234,11 @@ func (l *loader) guests(key, v *source.Node, dir string) {
 		l.list.Errorf(key.Range, "duplicate-key", "guests stand at %s already", l.inv.Guests.Range.Pos)
 		return
 	}
-	f, ok := newFields(&l.list, v, "guests", dir, "user", "port", "identity_file", "known_hosts", "jump", "become", "host_key")
+	f, ok := newFields(&l.list, v, "guests", dir, guestKeys)
 	if !ok {
 		return
 	}
-	l.inv.Guests = Guests{User: f.str("user"), Port: f.integer("port", 1, 65535), IdentityFiles: f.paths("identity_file"),
-		KnownHosts: f.paths("known_hosts"), Jump: f.strs("jump"), Become: f.oneOf("become", "sudo"),
-		AcceptNew: f.oneOf("host_key", "accept_new", "strict") == "accept_new", Range: key.Range}
+	l.inv.Guests = Guests{User: f.str("user"), Port: f.integer("port"), IdentityFiles: f.paths("identity_file"),
+		KnownHosts: f.paths("known_hosts"), Jump: f.strs("jump"), Become: f.oneOf("become"),
+		AcceptNew: f.oneOf("host_key") == "accept_new", Range: key.Range}
 }

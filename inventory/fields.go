@@ -18,11 +18,12 @@ type fields struct {
 	node *source.Node
 	what string // "node n1": the words of messages
 	dir  string // relative paths start here
+	keys []Key
 }
 
-// newFields makes sure that n is a mapping and holds no other keys than known.
-func newFields(list *diag.List, n *source.Node, what, dir string, known ...string) (fields, bool) {
-	f := fields{list: list, node: n, what: what, dir: dir}
+// newFields makes sure that n is a mapping and holds no other keys than these.
+func newFields(list *diag.List, n *source.Node, what, dir string, keys []Key) (fields, bool) {
+	f := fields{list: list, node: n, what: what, dir: dir, keys: keys}
 	if n.Kind == source.Null {
 		return f, true // all of it left out
 	}
@@ -30,6 +31,7 @@ func newFields(list *diag.List, n *source.Node, what, dir string, known ...strin
 		list.Errorf(n.Range, "type", "%s must be a mapping, not %s", what, n.Kind)
 		return f, false
 	}
+	known := keyNames(keys)
 	for _, e := range n.Entries {
 		if !slices.Contains(known, e.Key.Str) {
 			list.Errorf(e.Key.Range, "unknown-key", "unknown key %q in %s%s", e.Key.Str, what, orList(e.Key.Str, known))
@@ -94,8 +96,14 @@ func (f fields) str(key string) string {
 	return f.text(n, key)
 }
 
-// oneOf reads a text that must be one of some words.
-func (f fields) oneOf(key string, words ...string) string {
+// key gives what is said of a key.
+func (f fields) key(name string) Key {
+	return f.keys[slices.IndexFunc(f.keys, func(k Key) bool { return k.Name == name })]
+}
+
+// oneOf reads a text that must be one of the key's words.
+func (f fields) oneOf(key string) string {
+	words := f.key(key).Enum
 	s := f.str(key)
 	if s == "" || slices.Contains(words, s) {
 		return s
@@ -173,8 +181,9 @@ func resolvePath(dir, path string) string {
 	return filepath.Join(dir, path)
 }
 
-// integer reads a whole number between low and high; 0 when it is absent.
-func (f fields) integer(key string, low, high int) int {
+// integer reads a whole number within the key's bounds; 0 when it is absent.
+func (f fields) integer(key string) int {
+	low, high := f.key(key).Low, f.key(key).High
 	n := f.get(key)
 	if n == nil {
 		return 0

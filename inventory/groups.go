@@ -13,14 +13,14 @@ import (
 // group reads one group of one file; the same group in another file adds to it.
 func (l *loader) group(name, v *source.Node, dir string) {
 	what := "group " + name.Str
-	known := []string{"members", "children", "vars"}
+	known := groupKeys
 	if name.Str == "all" {
-		known = []string{"vars"}
+		known = []Key{varsKey}
 	} else if problem := badName(name.Str); problem != "" {
 		l.list.Errorf(name.Range, "name", "%s: %s", what, problem)
 		return
 	}
-	f, ok := newFields(&l.list, v, what, dir, known...)
+	f, ok := newFields(&l.list, v, what, dir, known)
 	if !ok {
 		return
 	}

@@ -33,21 +33,21 @@ func (l *loader) image(name, v *source.Node, dir string) {
 		l.list.Errorf(name.Range, "duplicate-key", "image %q stands at %s already", name.Str, other.Range.Pos)
 		return
 	}
-	f, ok := newFields(&l.list, v, "image "+name.Str, dir, "engines", "nodes", "targets")
+	f, ok := newFields(&l.list, v, "image "+name.Str, dir, imageKeys)
 	if !ok {
 		return
 	}
 	im := &Image{Name: name.Str, Range: name.Range}
 	l.inv.Images[name.Str] = im
 	if n := f.get("engines"); n != nil {
-		im.Engines = l.imageSource(im, n, dir, "template")
+		im.Engines = l.imageSource(im, n, dir, []Key{templateKey})
 	}
 	if n := f.get("nodes"); n != nil {
-		im.Nodes = l.imageSource(im, n, dir, "volume", "url", "file")
+		im.Nodes = l.imageSource(im, n, dir, volumeKeys)
 	}
 	if n := f.mapping("targets"); n != nil {
 		for _, e := range n.Entries {
-			if src := l.imageSource(im, e.Value, dir, "template", "volume", "url", "file"); src != nil {
+			if src := l.imageSource(im, e.Value, dir, append([]Key{templateKey}, volumeKeys...)); src != nil {
 				im.Targets = append(im.Targets, ImageFor{Name: e.Key.Str, Source: *src, Range: e.Key.Range})
 			}
 		}
@@ -58,15 +58,15 @@ func (l *loader) image(name, v *source.Node, dir string) {
 }
 
 // imageSource reads exactly one of some keys.
-func (l *loader) imageSource(im *Image, n *source.Node, dir string, keys ...string) *virt.ImageSource {
+func (l *loader) imageSource(im *Image, n *source.Node, dir string, keys []Key) *virt.ImageSource {
 	what := "image " + im.Name
-	f, ok := newFields(&l.list, n, what, dir, keys...)
+	f, ok := newFields(&l.list, n, what, dir, keys)
 	if !ok {
 		return nil
 	}
-	given := slices.DeleteFunc(slices.Clone(keys), func(k string) bool { return f.get(k) == nil })
+	given := slices.DeleteFunc(keyNames(keys), func(k string) bool { return f.get(k) == nil })
 	if len(given) != 1 {
-		l.list.Errorf(n.Range, "missing-key", "%s needs one of: %s", what, strings.Join(keys, ", "))
+		l.list.Errorf(n.Range, "missing-key", "%s needs one of: %s", what, strings.Join(keyNames(keys), ", "))
 		return nil
 	}
 	src := &virt.ImageSource{Name: im.Name}

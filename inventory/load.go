@@ -264,9 +264,6 @@ func (l *loader) dynamic(path string) (*source.Node, diag.List) {
 
 func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", " ") }
 
-// sections are the keys of an inventory file.
-var sections = []string{"engines", "nodes", "clusters", "images", "guests", "groups"}
-
 // document reads one inventory file; dir is where its relative paths start.
 func (l *loader) document(n *source.Node, dir string) {
 	if n.Kind == source.Map {
@@ -280,7 +277,7 @@ func (l *loader) document(n *source.Node, dir string) {
 			return
 		}
 	}
-	f, ok := newFields(&l.list, n, "the inventory", dir, sections...)
+	f, ok := newFields(&l.list, n, "the inventory", dir, sectionKeys)
 	if !ok {
 		return
 	}

@@ -199,7 +199,7 @@ func ParseSecret(n *source.Node, dir string) (*Secret, diag.List) {
 		return nil, list
 	}
 	inner := n.Entries[0].Value
-	f, ok := newFields(&list, inner, "the secret", dir, "env", "file", "command")
+	f, ok := newFields(&list, inner, "the secret", dir, secretKeys)
 	if !ok {
 		return nil, list
 	}

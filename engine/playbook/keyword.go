@@ -36,6 +36,7 @@ type Keyword struct {
 	Least    int    // of a Count
 	Default  string // as it would be written; empty where leaving it out means "none"
 	Needs    string // the keyword without which this one makes no sense
+	Word     bool   // stands where a step word would, or instead of all that is required
 }
 
 // keyword is a Keyword with the way to read it into a T, a play or a step.

@@ -181,6 +181,9 @@ func (l *loader) vars(n *source.Node) []Var {
 // reserved are the names that the runner gives itself.
 var reserved = []string{"item", "loop", "target", "vars", "groups", "targets", "run"}
 
+// Reserved lists the names that no variable can have: the runner gives them itself.
+func Reserved() []string { return slices.Clone(reserved) }
+
 // name checks a name that expressions are to use.
 func (l *loader) name(at *source.Node, name, what string) bool {
 	switch {

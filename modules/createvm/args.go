@@ -54,6 +54,11 @@ func (b *Boot) Decode(n *source.Node) error {
 	return fmt.Errorf("wanted hd, cdrom or network, found %q", text)
 }
 
+// Shape describes a class.
+func (*Boot) Shape() step.Shape {
+	return step.Shape{Word: "hd, cdrom, network", Text: true, Enum: []string{"hd", "cdrom", "network"}}
+}
+
 // CPU is the argument cpu.
 type CPU struct {
 	Count    step.Opt[int]             `arg:"count" min:"1" doc:"CPUs that the guest has"`
@@ -110,6 +115,11 @@ func (s *Sudo) Decode(n *source.Node) error {
 	}
 }
 
+// Shape describes both.
+func (*Sudo) Shape() step.Shape {
+	return step.Shape{Word: "boolean or text", Text: true, Boolean: true}
+}
+
 // Line is a command: a list of arguments, or a line for /bin/sh.
 type Line []string
 
@@ -121,6 +131,9 @@ func (l *Line) Decode(n *source.Node) error {
 	}
 	return (*step.Argv)(l).Decode(n)
 }
+
+// Shape describes both.
+func (*Line) Shape() step.Shape { return step.CommandLine() }
 
 // Libvirt is the argument libvirt.
 type Libvirt struct {

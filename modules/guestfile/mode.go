@@ -22,3 +22,9 @@ func (m *Mode) Decode(n *source.Node) error {
 	*m = Mode(fmt.Sprintf("%04o", v))
 	return nil
 }
+
+// Shape describes octal digits. To most readers of YAML an unquoted 0644 is a
+// number.
+func (*Mode) Shape() step.Shape {
+	return step.Shape{Word: "octal digits", Text: true, Integer: true, Pattern: "^0*[0-7]{3,4}$"}
+}

@@ -1,0 +1,56 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/nactl/nactl/engine"
+	"github.com/nactl/nactl/engine/diag"
+	"github.com/nactl/nactl/modules"
+	"github.com/nactl/nactl/reference"
+)
+
+// schemas are what nactl schema can write, by name.
+var schemas = map[string]func() reference.Schema{
+	"playbook":  func() reference.Schema { return reference.PlaybookSchema(modules.Registry()) },
+	"inventory": reference.InventorySchema,
+}
+
+func (a *application) schemaCommand() *cli.Command {
+	return &cli.Command{
+		Name: "schema", Usage: "write the JSON Schema of playbooks or inventories, for editors", ArgsUsage: "[playbook|inventory]", OnUsageError: usageError,
+		Flags: []cli.Flag{&cli.StringFlag{Name: "out", Usage: "write to `FILE` instead of stdout"}},
+		Action: func(c *cli.Context) error {
+			name := c.Args().First()
+			if name == "" {
+				name = "playbook"
+			}
+			schema, ok := schemas[name]
+			if !ok || c.NArg() > 1 {
+				return exitError{engine.ExitOptions, fmt.Errorf("there is no schema of %q%s; there are playbook and inventory", name, diag.DidYouMean(name, []string{"playbook", "inventory"}))}
+			}
+			text, err := schemaText(schema())
+			if err != nil {
+				return err
+			}
+			if out := c.String("out"); out != "" {
+				return replaceFile(out, text)
+			}
+			_, err = a.stdout.Write(text)
+			return err
+		},
+	}
+}
+
+// schemaText gives a schema as JSON that people can read, too.
+func schemaText(s reference.Schema) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	err := e.Encode(s)
+	return b.Bytes(), err
+}
