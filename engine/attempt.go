@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,7 +23,7 @@ func (r *runner) item(ctx context.Context, sc *scope, at event.At) (res event.Re
 	start := time.Now()
 	defer func() { res.Elapsed = event.Seconds(time.Since(start)) }()
 	r.sink.Emit(event.ItemStarted{At: at})
-	res = event.Result{At: at, Predicted: r.predicts(sc)}
+	res = event.Result{At: at, Predicted: r.predicts(sc), Maybe: sc.frame.maybe != ""}
 	holds, unknown, err := sc.holds(ctx, s.Compiled.When)
 	switch {
 	case err != nil:
@@ -115,15 +116,17 @@ func (r *runner) resultLocals(sc *scope, res *event.Result, values map[string]an
 // it.
 func (r *runner) attempt(ctx context.Context, sc *scope, res event.Result) (event.Result, map[string]any) {
 	out, values := r.try(ctx, sc, res)
-	if out.Maybe && (out.Status == event.Failed || out.Status == event.Ignored) {
+	if out.Maybe && (out.Status == event.Failed || out.Status == event.Rescued || out.Status == event.Ignored) {
 		r.uncertain(ctx, sc, nil, nil)
-		out.Status, out.Reason, out.Error = event.Undecided, whenUnknown+"; if it holds: "+out.Error.Summary, nil
+		out.Status, out.Reason, out.Error = event.Undecided, sc.doubt()+"; if it holds: "+out.Error.Summary, nil
 	}
 	return out, values
 }
 
-// whenUnknown is why a step whose condition a plan cannot know is undecided.
-const whenUnknown = "when is known only afterwards"
+// doubt says why a plan does not know whether a step runs.
+func (s *scope) doubt() string {
+	return cmp.Or(s.frame.maybe, "when is known only afterwards")
+}
 
 // try evaluates the arguments, lets the step ensure, proves that it took, and
 // judges the end.
@@ -241,7 +244,7 @@ func (r *runner) setVars(ctx context.Context, sc *scope, c call, res event.Resul
 	}
 	res.Status = event.OK
 	if res.Maybe {
-		res.Status, res.Reason = event.Undecided, whenUnknown
+		res.Status, res.Reason = event.Undecided, sc.doubt()
 		return res, nil
 	}
 	res, err := r.decide(ctx, sc, res, nil)
@@ -330,7 +333,7 @@ func (r *runner) judge(ctx context.Context, sc *scope, c call, res event.Result,
 	}
 	if res.Maybe {
 		r.uncertain(ctx, sc, c.node, converge)
-		res.Status, res.Reason = event.Undecided, whenUnknown
+		res.Status, res.Reason = event.Undecided, sc.doubt()
 	}
 	if r.opts.Verbosity > 1 && !rec.hide {
 		res.Output = result.Output

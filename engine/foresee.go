@@ -15,15 +15,15 @@ import (
 // that.
 func (r *runner) foresee(ctx context.Context, p *play) {
 	var names []string
-	for _, s := range p.steps {
+	for _, s := range p.Steps {
 		key := vmKey(s)
-		if n := s.Args.Get(key); key != "" && n != nil && !playbook.IsDynamic(n) {
+		if n := s.Args.Get(key); p.index[s] > 0 && key != "" && n != nil && !playbook.IsDynamic(n) {
 			if name, ok := step.Text(n); ok {
 				names = append(names, name)
 			}
 		}
 	}
-	for _, t := range r.alive(p) {
+	for _, t := range alive(r.of(p)) {
 		r.wantVMs(ctx, t, names)
 	}
 }

@@ -17,11 +17,12 @@ import (
 )
 
 // onTarget runs a step on one target: once, or for each item of its loop.
-func (r *runner) onTarget(ctx context.Context, p *play, s *playbook.Step, t *target) {
+func (r *runner) onTarget(ctx context.Context, p *play, s *playbook.Step, t *target, f frame) {
 	if stopped(ctx) {
 		return
 	}
 	sc := r.scope(p, t, s)
+	sc.frame = f
 	at := event.At{Step: s.ID, Target: t.Name}
 	if ctx.Err() != nil {
 		res := failure(sc, event.Result{At: at}, context.Cause(ctx))
@@ -137,7 +138,7 @@ func shorten(s string, n int) string {
 
 // summary makes one result of a loop's items: the worst of them counts.
 func summary(at event.At, results []event.Result) event.Result {
-	rank := []event.Status{event.Unreachable, event.Failed, event.Ignored, event.Undecided, event.Changed, event.OK, event.Skipped}
+	rank := []event.Status{event.Unreachable, event.Failed, event.Rescued, event.Ignored, event.Undecided, event.Changed, event.OK, event.Skipped}
 	sum := event.Result{At: at, Items: len(results), Status: event.Skipped, Reason: "the loop is empty"}
 	best := len(rank)
 	for _, res := range results {
@@ -150,7 +151,7 @@ func summary(at event.At, results []event.Result) event.Result {
 			}
 		}
 	}
-	if sum.Status != event.Failed && sum.Status != event.Ignored {
+	if sum.Status != event.Failed && sum.Status != event.Rescued && sum.Status != event.Ignored {
 		sum.Altered = false
 	}
 	if sum.Status == event.Changed {
@@ -170,7 +171,8 @@ func (r *runner) ended(t *target, s *playbook.Step, res event.Result, value any)
 	if s.Register != "" {
 		t.put(s.Register, value)
 	}
-	t.ended(res, time.Since(r.start))
+	t.ended(s, res, value, time.Since(r.start))
+	t.notify(s, res.Status)
 	r.counts.Add(res)
 	r.sink.Emit(res)
 }
@@ -190,6 +192,8 @@ func failure(sc *scope, res event.Result, err error) event.Result {
 		res.Status = event.Unreachable
 	case s.IgnoreErrors:
 		res.Status = event.Ignored
+	case sc.frame.rescued:
+		res.Status = event.Rescued
 	default:
 		res.Status = event.Failed
 	}

@@ -99,7 +99,7 @@ func TestPlanAfterAnUndecidedStep(t *testing.T) {
 			"undecided: its loop is known only afterwards\nundecided: an earlier step decides at run time what becomes of it"},
 		"unknown when, bad end": {"- set_cpu: {vm: other, count: 1}\n  when: r.rc == 0\n  register: q\n- debug: x\n  when: q.changed",
 			"undecided: when is known only afterwards; if it holds: is not there\nundecided: when is known only afterwards"},
-		"unknown when, set_vars": {"- set_vars: {v: 1}\n  when: r.rc == 0\n- debug: x\n  when: v == 1",
+		"unknown when, set_vars": {"- set_vars: {v: 1}\n  when: r.rc == 0\n- debug: x\n  when: default(v, 1) == 1",
 			"undecided: when is known only afterwards\nundecided: when is known only afterwards"},
 		"assert":        {"- assert: r.rc == 0\n- assert: {that: [1 == 1, r.rc == 0]}", "undecided: a condition is known only afterwards\nundecided: a condition is known only afterwards"},
 		"assert, false": {"- assert: {that: [1 == 2, r.rc == 0]}", "failed: does not hold: 1 == 2"},

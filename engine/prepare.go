@@ -24,7 +24,8 @@ type play struct {
 	*playbook.Play
 	file    string
 	targets []Target
-	steps   []*playbook.Step // those that the tags leave
+	index   map[*playbook.Step]int // of those that the tags leave, from 1, over the whole run
+	flushes map[*playbook.Flush]bool
 	inherit map[*source.Node]*expr.Template
 }
 
@@ -45,7 +46,7 @@ func Prepare(ctx context.Context, files []string, sources *source.Sources, steps
 			list.Add(found...)
 			maps.Copy(earlier, p.Leaves())
 			out.plays = append(out.plays, prepared)
-			out.steps += len(prepared.steps)
+			prepared.choose(p.Body, out, o)
 			for _, t := range prepared.targets {
 				if !slices.ContainsFunc(out.targets, func(x Target) bool { return x.Name == t.Name }) {
 					out.targets = append(out.targets, t)
@@ -58,7 +59,7 @@ func Prepare(ctx context.Context, files []string, sources *source.Sources, steps
 }
 
 func preparePlay(ctx context.Context, file string, p *playbook.Play, w *World, o Options, earlier map[string]expr.Field) (*play, diag.List) {
-	out := &play{Play: p, file: file, inherit: map[*source.Node]*expr.Template{}}
+	out := &play{Play: p, file: file, inherit: map[*source.Node]*expr.Template{}, index: map[*playbook.Step]int{}, flushes: map[*playbook.Flush]bool{}}
 	var list diag.List
 	if p.Targets != nil {
 		pattern, found := evalTargets(ctx, p, w, o)
@@ -82,12 +83,26 @@ func preparePlay(ctx context.Context, file string, p *playbook.Play, w *World, o
 		list.Add(p.Compile(world)...)
 		list.Add(out.inventoryVars(world)...)
 	}
-	for _, s := range p.Steps {
-		if selected(s, p, o) {
-			out.steps = append(out.steps, s)
+	return out, list
+}
+
+// choose numbers the steps that the tags leave.
+func (p *play) choose(list []playbook.Node, all *Prepared, o Options) {
+	for _, n := range list {
+		switch n := n.(type) {
+		case *playbook.Step:
+			if selected(append(slices.Clone(p.Tags), n.Tags...), o) {
+				all.steps++
+				p.index[n] = all.steps
+			}
+		case *playbook.Block:
+			p.choose(n.Body, all, o)
+			p.choose(n.Rescue, all, o)
+			p.choose(n.Always, all, o)
+		case *playbook.Flush:
+			p.flushes[n] = selected(append(slices.Clone(p.Tags), n.Tags...), o)
 		}
 	}
-	return out, list
 }
 
 // evalTargets gives the pattern of a play, whose text may hold expressions over
@@ -166,11 +181,10 @@ func (p *play) inventoryVars(w playbook.World) diag.List {
 	return list
 }
 
-// selected tells whether the tags leave a step. As in Ansible, a step tagged
+// selected tells whether the tags leave a step that has these. As in Ansible, a step tagged
 // always runs unless one of its tags is skipped by name, one tagged never only when
 // asked for; all, tagged and untagged stand for what they say.
-func selected(s *playbook.Step, p *playbook.Play, o Options) bool {
-	tags := append(slices.Clone(p.Tags), s.Tags...)
+func selected(tags []string, o Options) bool {
 	always := slices.Contains(tags, "always")
 	fits := func(list []string) bool {
 		return slices.ContainsFunc(list, func(t string) bool {

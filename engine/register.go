@@ -20,7 +20,7 @@ func registered(res *event.Result, output map[string]any) map[string]any {
 		out[k] = v
 	}
 	out["changed"] = res.Status == event.Changed || res.Altered
-	out["failed"] = res.Status == event.Failed || res.Status == event.Unreachable || res.Status == event.Ignored
+	out["failed"] = res.Status == event.Failed || res.Status == event.Unreachable || res.Status == event.Rescued || res.Status == event.Ignored
 	out["skipped"] = res.Status == event.Skipped
 	out["pending"] = res.Pending
 	out["msg"] = ""
@@ -41,7 +41,7 @@ func registeredLoop(sum *event.Result, results []event.Result, values []any) map
 		return slices.ContainsFunc(results, func(r event.Result) bool { return slices.Contains(statuses, r.Status) })
 	}
 	out["changed"] = has(event.Changed) || sum.Altered
-	out["failed"] = has(event.Failed, event.Unreachable, event.Ignored)
+	out["failed"] = has(event.Failed, event.Unreachable, event.Rescued, event.Ignored)
 	if has(event.Undecided) {
 		for _, key := range []string{"changed", "failed"} {
 			if out[key] == false {

@@ -26,7 +26,6 @@ type runner struct {
 	targets map[string]*target
 	start   time.Time
 
-	index   int // of the step, over the whole run
 	steps   int
 	secrets secrets
 	answers answers
@@ -108,14 +107,9 @@ func (r *runner) play(ctx context.Context, p *play, index, total int) {
 		defer cancel()
 	}
 	r.foresee(ctx, p)
-	for _, s := range p.steps {
-		r.index++
-		alive := r.alive(p)
-		if stopped(ctx) || len(alive) == 0 {
-			continue
-		}
-		r.step(ctx, p, s, alive)
-	}
+	targets := r.of(p)
+	r.nodes(ctx, p, p.Body, targets, frame{})
+	r.lastHandlers(ctx, p, targets)
 }
 
 // stopped tells whether nothing new is to be started. A play that ran out of time
@@ -126,20 +120,31 @@ func stopped(ctx context.Context) bool {
 
 var errPlayTimeout = errors.New("the play's timeout is over")
 
-func (r *runner) alive(p *play) []*target {
+// of gives the targets of a play.
+func (r *runner) of(p *play) []*target {
 	var out []*target
 	for _, t := range p.targets {
-		if state := r.targets[t.Name]; !state.isLost() {
-			out = append(out, state)
+		out = append(out, r.targets[t.Name])
+	}
+	return out
+}
+
+// alive gives the targets that are to run further steps.
+func alive(targets []*target) []*target {
+	var out []*target
+	for _, t := range targets {
+		if !t.isLost() {
+			out = append(out, t)
 		}
 	}
 	return out
 }
 
 // step runs one step on targets side by side.
-func (r *runner) step(ctx context.Context, p *play, s *playbook.Step, targets []*target) {
+func (r *runner) step(ctx context.Context, p *play, s *playbook.Step, targets []*target, f frame) {
 	start := time.Now()
-	e := event.StepStarted{Step: s.ID, Play: p.ID, Name: r.title(ctx, p, s, targets[0]), Word: s.Word, Index: r.index, Total: r.steps, Position: position(s.Range)}
+	e := event.StepStarted{Step: s.ID, Play: p.ID, Name: r.title(ctx, p, s, targets[0]), Word: s.Word, Index: p.index[s], Total: r.steps,
+		Handler: f.handler, Position: position(s.Range)}
 	var names []string
 	for _, t := range targets {
 		names = append(names, t.Name)
@@ -151,7 +156,7 @@ func (r *runner) step(ctx context.Context, p *play, s *playbook.Step, targets []
 		forks = min(forks, p.Forks)
 	}
 	each(forks, len(targets), func(i int) {
-		r.onTarget(ctx, p, s, targets[i])
+		r.onTarget(ctx, p, s, targets[i], f)
 	})
 	r.sink.Emit(event.StepEnded{Step: s.ID, Targets: names, Elapsed: event.Seconds(time.Since(start))})
 }

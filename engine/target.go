@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/nactl/nactl/engine/event"
+	"github.com/nactl/nactl/engine/playbook"
 	"github.com/nactl/nactl/virt"
 	"github.com/nactl/nactl/virt/dryrun"
 )
@@ -22,11 +23,15 @@ type target struct {
 	overlay  *dryrun.Platform
 	openErr  error
 
-	mu      sync.Mutex
-	vars    map[string]any     // set and registered
-	lost    bool               // failed or unreachable: no further steps
-	last    time.Duration      // when the last step ended, from the run's start
-	writers map[field]event.At // which step set a field last
+	mu     sync.Mutex
+	vars   map[string]any // set and registered
+	failed bool           // no further steps, unless a rescue takes over
+	// unreachable also says that there are no further steps; nothing can help.
+	unreachable bool
+	notified    map[*playbook.Step]bool // handlers; false where only a plan's doubt calls for them
+	failure     mishap                  // the last
+	last        time.Duration           // when the last step ended, from the run's start
+	writers     map[field]event.At      // which step set a field last
 }
 
 // field is one field of one object.
@@ -36,7 +41,7 @@ type field struct {
 }
 
 func newTarget(t Target) *target {
-	return &target{Target: t, vars: map[string]any{}, writers: map[field]event.At{}}
+	return &target{Target: t, vars: map[string]any{}, writers: map[field]event.At{}, notified: map[*playbook.Step]bool{}}
 }
 
 func (t *target) get(name string) (any, bool) {
@@ -61,7 +66,50 @@ func (t *target) set() []string {
 func (t *target) isLost() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.lost
+	return t.failed || t.unreachable
+}
+
+// recover lets a target that failed go on; it tells whether there was need.
+func (t *target) recover() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	was := t.failed && !t.unreachable
+	t.failed = t.failed && !was
+	return was
+}
+
+// fail ends a target's steps.
+func (t *target) fail() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.failed = true
+}
+
+// mishap is a step that failed on a target.
+type mishap struct {
+	step  map[string]any // name, word, id
+	value any            // what it registers
+}
+
+// tell gives the steps of a rescue the names of what failed, until the function
+// that it returns is called: then those of the rescue around it hold again.
+func (t *target) tell() (restore func()) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	before := map[string]any{}
+	for _, name := range []string{playbook.FailedStep, playbook.FailedResult} {
+		if v, ok := t.vars[name]; ok {
+			before[name] = v
+		}
+	}
+	t.vars[playbook.FailedStep], t.vars[playbook.FailedResult] = t.failure.step, t.failure.value
+	return func() {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		delete(t.vars, playbook.FailedStep)
+		delete(t.vars, playbook.FailedResult)
+		maps.Copy(t.vars, before)
+	}
 }
 
 // connect opens the target's platform, once. In a plan the platform comes under
@@ -79,13 +127,18 @@ func (t *target) connect(ctx context.Context, r *runner) (virt.Platform, error) 
 	return t.platform, t.openErr
 }
 
-// ended notes that a step has ended here; at is how long after the run's start.
-func (t *target) ended(r event.Result, at time.Duration) {
+// ended notes that a step has ended here, at is how long after the run's start,
+// and what it registers.
+func (t *target) ended(s *playbook.Step, r event.Result, value any, at time.Duration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.last = at
-	if r.Status == event.Failed || r.Status == event.Unreachable {
-		t.lost = true
+	switch r.Status {
+	case event.Unreachable:
+		t.unreachable = true
+	case event.Failed, event.Rescued:
+		t.failed = true
+		t.failure = mishap{step: map[string]any{"name": s.Title(), "word": s.Word, "id": s.ID}, value: value}
 	}
 }
 

@@ -19,6 +19,7 @@ type scope struct {
 	play   *play
 	target *target
 	step   *playbook.Step // nil outside of steps
+	frame  frame
 	locals map[string]any // item, loop, the step's own result
 	memo   map[string]any
 	busy   map[string]bool
@@ -32,6 +33,7 @@ func (r *runner) scope(p *play, t *target, s *playbook.Step) *scope {
 // with gives a scope that knows further names, for one item of a loop.
 func (s *scope) with(locals map[string]any) *scope {
 	c := s.run.scope(s.play, s.target, s.step)
+	c.frame = s.frame
 	maps.Copy(c.locals, s.locals)
 	maps.Copy(c.locals, locals)
 	return c

@@ -56,9 +56,11 @@ type Options struct {
 	Extra     map[string]*source.Node // -e
 	Tags      []string                // only steps with one of these
 	SkipTags  []string
-	Verbosity int
-	Sink      event.Sink
-	Mask      *event.Mask
+	// ForceHandlers runs notified handlers on targets that failed, too.
+	ForceHandlers bool
+	Verbosity     int
+	Sink          event.Sink
+	Mask          *event.Mask
 }
 
 // DefaultForks is how many targets run side by side unless the user says

@@ -46,7 +46,7 @@ func all() []Event {
 		Result{At: at, Status: Failed, Items: 2, Predicted: true, WouldRun: true, Maybe: true, Pending: true, PendingFields: pending,
 			Object: &vm, Reason: "when", Message: "as it is", Error: &failure, Output: map[string]any{"rc": 1}, Elapsed: Seconds(1234567 * time.Microsecond)},
 		StepEnded{Step: at.Step, Targets: []string{"lab"}, Elapsed: Seconds(time.Second)},
-		Recap{Targets: []TargetRecap{{"lab", 1, 2, 3, 4, 5, 6, 7, 8, 9, Seconds(time.Second), 61}}, Plan: &PlanTotals{1, 2, 3}, Elapsed: Seconds(time.Minute)},
+		Recap{Targets: []TargetRecap{{"lab", 1, 2, 3, 4, 5, 6, 7, 8, 9, []string{"reload"}, Seconds(time.Second), 61}}, Plan: &PlanTotals{1, 2, 3}, Elapsed: Seconds(time.Minute)},
 		RunEnded{ExitCode: 2, Status: "failed", Error: "2 steps failed", Elapsed: Seconds(time.Minute)},
 	}
 }

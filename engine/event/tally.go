@@ -89,6 +89,14 @@ func (t *Tally) Sent(target string, elapsed time.Duration, calls int) {
 	n.Elapsed, n.Calls = Seconds(elapsed), calls
 }
 
+// HandlersLeft notes handlers that were notified and did not run.
+func (t *Tally) HandlersLeft(target string, names []string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	n := t.of(target)
+	n.Handlers = append(n.Handlers, names...)
+}
+
 // Recap gives the counts so far.
 func (t *Tally) Recap(elapsed time.Duration) Recap {
 	t.mu.Lock()

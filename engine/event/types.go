@@ -242,18 +242,20 @@ type StepEnded struct {
 // TargetRecap counts results of one target, in Ansible's order. OK includes
 // Changed and Ignored.
 type TargetRecap struct {
-	Target      string  `json:"target"`
-	OK          int     `json:"ok"`
-	Changed     int     `json:"changed"`
-	Unreachable int     `json:"unreachable"`
-	Failed      int     `json:"failed"`
-	Skipped     int     `json:"skipped"`
-	Rescued     int     `json:"rescued"`
-	Ignored     int     `json:"ignored"`
-	Pending     int     `json:"pending"`
-	Undecided   int     `json:"undecided,omitempty"` // plans only
-	Elapsed     Seconds `json:"elapsed,omitempty"`
-	Calls       int     `json:"calls,omitempty"` // libvirt calls or requests sent
+	Target      string `json:"target"`
+	OK          int    `json:"ok"`
+	Changed     int    `json:"changed"`
+	Unreachable int    `json:"unreachable"`
+	Failed      int    `json:"failed"`
+	Skipped     int    `json:"skipped"`
+	Rescued     int    `json:"rescued"`
+	Ignored     int    `json:"ignored"`
+	Pending     int    `json:"pending"`
+	Undecided   int    `json:"undecided,omitempty"` // plans only
+	// Handlers were notified and did not run.
+	Handlers []string `json:"handlers,omitempty"`
+	Elapsed  Seconds  `json:"elapsed,omitempty"`
+	Calls    int      `json:"calls,omitempty"` // libvirt calls or requests sent
 }
 
 // PlanTotals counts what a plan found, by results: an item counts by itself.

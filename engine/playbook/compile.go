@@ -27,19 +27,21 @@ type World struct {
 // Compile compiles all expressions of a play. A name that is nowhere, one that a
 // step reads before it is registered, and one that some target lacks are errors.
 func (p *Play) Compile(w World) diag.List {
-	c := &compiler{play: p, world: w, lacking: map[string][]string{}}
+	c := &compiler{play: p, world: w, pending: map[*Step]bool{}, handlers: map[*Step]known{}}
+	c.known = known{map[string]expr.Field{}, map[string][]string{}, map[string]string{}}
 	c.run()
 	return c.list
 }
 
 type compiler struct {
-	play    *Play
-	world   World
-	names   map[string]expr.Field
-	lacking map[string][]string // name → targets that lack it
-	later   map[string]string   // name → the step that sets it
-	root    *expr.Scope
-	list    diag.List
+	play  *Play
+	world World
+	known
+	later    map[string]string // name → the step that sets it
+	pending  map[*Step]bool    // handlers that were notified
+	handlers map[*Step]known   // what they can read, wherever they run
+	root     *expr.Scope
+	list     diag.List
 }
 
 func (c *compiler) run() {
@@ -65,9 +67,8 @@ func (c *compiler) run() {
 	}
 	c.root = expr.NewScope(nil, c.world.Options)
 	c.playVars()
-	for _, s := range c.play.Steps {
-		c.step(s)
-	}
+	c.nodes(c.play.Body)
+	c.playHandlers()
 }
 
 // inventory gives the union of what the targets bring.
@@ -142,16 +143,20 @@ func (c *compiler) scope(more map[string]expr.Field) *expr.Scope {
 // so they may use what steps register.
 func (c *compiler) playVars() {
 	all := map[string]expr.Field{}
-	for _, s := range c.play.Steps {
+	for _, s := range slices.Concat(c.play.Steps, c.play.Handlers) {
 		for name, f := range s.fields() {
 			f.Optional = true
 			all[name] = f
 		}
 	}
-	scope := c.scope(all)
+	c.ownVars(c.play.Vars, c.scope(all))
+}
+
+// ownVars compiles variables that stand together and may read each other.
+func (c *compiler) ownVars(vars []Var, scope *expr.Scope) {
 	uses := map[string][]expr.Chain{}
-	for i := range c.play.Vars {
-		v := &c.play.Vars[i]
+	for i := range vars {
+		v := &vars[i]
 		v.Template = c.template(v.Value, scope)
 		uses[v.Name] = v.Template.Names()
 	}
@@ -197,11 +202,13 @@ func (c *compiler) step(s *Step) {
 		own[v.Name] = f
 	}
 	// What the step gives itself no target lacks.
-	lacking := c.lacking
-	defer func() { c.lacking = lacking }()
-	c.lacking = maps.Clone(lacking)
+	lacking, maybe := c.lacking, c.maybe
+	c.lacking, c.maybe = maps.Clone(lacking), maps.Clone(maybe)
 	shadow := func(names map[string]expr.Field) {
-		maps.DeleteFunc(c.lacking, func(name string, _ []string) bool { _, ok := names[name]; return ok })
+		for name := range names {
+			delete(c.lacking, name)
+			delete(c.maybe, name)
+		}
 	}
 	shadow(own)
 	outer := c.scope(own)
@@ -210,9 +217,7 @@ func (c *compiler) step(s *Step) {
 	inner := c.loop(s, out.Loop)
 	shadow(inner)
 	scope := c.scope(merge(own, inner))
-	for i := range s.Vars {
-		s.Vars[i].Template = c.template(s.Vars[i].Value, c.scope(inner))
-	}
+	c.ownVars(s.Vars, scope)
 	nameNode := &source.Node{Kind: source.String, Str: s.Name, Range: s.Range}
 	out.Name = c.template(nameNode, outer)
 	out.When = c.condition(s.when, scope)
@@ -225,12 +230,25 @@ func (c *compiler) step(s *Step) {
 	}
 	out.Args = c.template(dropKeys(s.Args, s.Spec.Conditions), scope)
 	c.after(s, merge(own, inner))
-	for _, name := range s.sets() {
-		delete(c.later, name)
-	}
+	c.lacking, c.maybe = lacking, maybe
 	for name, f := range s.fields() {
-		c.names[name] = f
-		delete(lacking, name)
+		delete(c.later, name)
+		c.set(name, f, s.mayNotSet(name))
+	}
+}
+
+// mayNotSet tells why a step may end well and leave a name without a value; "" for
+// one that never does. A result is registered even of a step that was skipped.
+func (s *Step) mayNotSet(name string) string {
+	switch {
+	case name == s.Register:
+		return ""
+	case s.conditional:
+		return "step " + s.title() + " sets it only when its condition holds"
+	case s.Loop != nil && (s.Loop.Kind != source.List || len(s.Loop.Items) == 0):
+		return "step " + s.title() + " sets it only when its loop has items"
+	default:
+		return ""
 	}
 }
 
@@ -306,9 +324,14 @@ func (c *compiler) found(list diag.List, chains []expr.Chain) {
 		if name == "vars" && len(chain.Path) > 1 {
 			name = chain.Path[1]
 		}
-		if targets := c.lacking[name]; len(targets) > 0 && !chain.Guarded {
+		targets, why := c.lacking[name], c.maybe[name]
+		switch {
+		case chain.Guarded:
+		case len(targets) > 0:
 			c.list.Errorf(chain.Range, "unknown-name", "unknown name %q on %s; give it a value there, too, or write default(%s, …)",
 				name, strings.Join(targets, ", "), chain)
+		case why != "":
+			c.list.Errorf(chain.Range, "maybe-unset", "%q may have no value here: %s; give it one in vars, or write default(%s, …)", name, why, chain)
 		}
 	}
 }

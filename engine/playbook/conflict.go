@@ -78,5 +78,5 @@ func shown(v any) string {
 
 // certain tells whether the step changes something once whenever its play runs.
 func (s *Step) certain() bool {
-	return s.when == nil && s.Loop == nil && !s.CheckMode && !slices.Contains(s.Tags, "never")
+	return s.when == nil && s.Loop == nil && !s.CheckMode && !s.rescue && !slices.Contains(s.Tags, "never")
 }

@@ -84,10 +84,13 @@ func (k *keywords[T]) public() []Keyword {
 	return out
 }
 
-// What a play and a step take; see init in keywords.go.
+// What plays, steps and blocks take; see init in keywords.go.
 var (
-	playWords *keywords[Play]
-	stepWords *keywords[Step]
+	playWords    *keywords[Play]
+	stepWords    *keywords[Step]
+	blockWords   *keywords[Block]
+	includeWords *keywords[Block]
+	importWords  *keywords[Play]
 )
 
 // PlayKeywords lists the keys of a play.
@@ -95,6 +98,15 @@ func PlayKeywords() []Keyword { return playWords.public() }
 
 // StepKeywords lists the keys of a step, beside its step word.
 func StepKeywords() []Keyword { return stepWords.public() }
+
+// BlockKeywords lists the keys of a block.
+func BlockKeywords() []Keyword { return blockWords.public() }
+
+// IncludeKeywords lists the keys of an entry that includes a file of steps.
+func IncludeKeywords() []Keyword { return includeWords.public() }
+
+// ImportKeywords lists the keys of an entry that imports a playbook.
+func ImportKeywords() []Keyword { return importWords.public() }
 
 // The constructors tie a form to the way that it is read, so that the two agree.
 
@@ -126,11 +138,6 @@ func duration[T any](k Keyword, at func(*T) *time.Duration) keyword[T] {
 func variables[T any](k Keyword, at func(*T) *[]Var) keyword[T] {
 	k.Form = Variables
 	return keyword[T]{k, func(l *loader, into *T, e source.Entry) { *at(into) = l.vars(e.Value) }}
-}
-
-func stepList[T any](k Keyword, at func(*T) *[]*Step) keyword[T] {
-	k.Form = StepList
-	return keyword[T]{k, func(l *loader, into *T, e source.Entry) { *at(into) = l.stepList(e.Value) }}
 }
 
 // value keeps a node as it is: Compile looks at it, or who reads it.

@@ -1,6 +1,7 @@
 package playbook
 
 import (
+	"slices"
 	"strconv"
 	"time"
 
@@ -25,7 +26,14 @@ func init() {
 		duration(Keyword{Name: "timeout", Doc: "how long each step of the play may take, unless it says so itself"}, func(p *Play) *time.Duration { return &p.Timeout }),
 		flag(Keyword{Name: "no_log", Default: "false", Doc: "hide arguments and results of all steps"}, func(p *Play) *bool { return &p.NoLog }),
 		texts(Keyword{Name: "tags", Doc: "tags of all steps, for `--tags` and `--skip-tags`"}, func(p *Play) *[]string { return &p.Tags }),
-		stepList(Keyword{Name: "steps", Required: true, Doc: "what to do, in this order"}, func(p *Play) *[]*Step { return &p.Steps }),
+		keyword[Play]{Keyword{Name: "steps", Form: StepList, Required: true, Doc: "what to do, in this order: steps, blocks and included files"},
+			func(l *loader, p *Play, e source.Entry) {
+				p.Body = l.nodes(e.Value, inherited{})
+				p.Steps = flatten(p.Body)
+			}},
+		keyword[Play]{Keyword{Name: "handlers", Form: StepList, Doc: "steps that run once, in this order, when a step that changed something has notified them: at the end of the play and at `flush_handlers`"},
+			func(l *loader, p *Play, e source.Entry) { p.Handlers = l.handlers(e.Value, inherited{}) }},
+		flag(Keyword{Name: "force_handlers", Default: "false", Doc: "run notified handlers on targets that failed, too"}, func(p *Play) *bool { return &p.ForceHandlers }),
 	)
 	stepWords = newKeywords(
 		text(Keyword{Name: "name", Doc: "what the step is for, for people; part of its stable id"}, func(s *Step) *string { return &s.Name }),
@@ -49,5 +57,40 @@ func init() {
 		flag(Keyword{Name: "verify", Default: "true", Doc: "prove after a change that it took, by a second look"}, func(s *Step) *bool { return &s.Verify }),
 		keyword[Step]{Keyword{Name: "check_mode", Form: True, Doc: "`true`: only show what the step would do, also in a play"},
 			func(l *loader, s *Step, e source.Entry) { s.CheckMode = l.checkMode(e) }},
+		keyword[Step]{Keyword{Name: "notify", Form: Texts, Doc: "handlers, by name or topic, that run when this step changed something"},
+			func(l *loader, s *Step, e source.Entry) { s.notify = terms(e.Value) }},
+		texts(Keyword{Name: "listen", Doc: "of a handler: topics that notify it, beside its name"}, func(s *Step) *[]string { return &s.listen }),
 	)
+	blockWords = newKeywords(slices.Concat([]keyword[Block]{
+		{Keyword{Name: "block", Form: StepList, Required: true, Doc: "steps that stand or fall together"}, nil},
+		{Keyword{Name: "rescue", Form: StepList, Doc: "steps that take over where one of the block fails; they read `failed_step` and `failed_result`"}, nil},
+		{Keyword{Name: "always", Form: StepList, Doc: "steps that run in any case, at the end"}, nil},
+	}, heading())...)
+	includeWords = newKeywords(slices.Concat([]keyword[Block]{
+		{Keyword{Name: "include", Form: Text, Required: true, Doc: "a file of steps, beside this file; its path is literal, so that every step is checked before the run"}, nil},
+	}, heading())...)
+	importWords = newKeywords(
+		keyword[Play]{Keyword{Name: "import", Form: Text, Required: true, Doc: "a playbook, beside this file, whose plays stand here"}, nil},
+		text(Keyword{Name: "name", Doc: "what the import is for, for people"}, func(p *Play) *string { return &p.Name }),
+		texts(Keyword{Name: "tags", Doc: "tags of all its steps"}, func(p *Play) *[]string { return &p.Tags }),
+	)
+}
+
+// heading are the keys by which a block or an include speaks for all its steps.
+func heading() []keyword[Block] {
+	return []keyword[Block]{
+		text(Keyword{Name: "name", Doc: "what the steps are for, for people; part of their stable ids"}, func(b *Block) *string { return &b.Name }),
+		keyword[Block]{Keyword{Name: "when", Form: Condition, Doc: "do the steps only where this holds; it is asked before each of them"},
+			func(_ *loader, b *Block, e source.Entry) { b.when = append(b.when, terms(e.Value)...) }},
+		keyword[Block]{Keyword{Name: "vars", Form: Variables, Doc: "variables for the steps; those of a step win"},
+			func(l *loader, b *Block, e source.Entry) { b.vars = append(b.vars, l.vars(e.Value)...) }},
+		keyword[Block]{Keyword{Name: "tags", Form: Texts, Doc: "tags of all the steps"},
+			func(l *loader, b *Block, e source.Entry) { b.tags = append(b.tags, l.texts(e)...) }},
+		keyword[Block]{Keyword{Name: "ignore_errors", Form: Flag, Default: "false", Doc: "go on after a failure of any of the steps"},
+			func(l *loader, b *Block, e source.Entry) { b.ignoreErrors = l.boolean(e) || b.ignoreErrors }},
+		keyword[Block]{Keyword{Name: "no_log", Form: Flag, Default: "false", Doc: "hide arguments and results of the steps"},
+			func(l *loader, b *Block, e source.Entry) { b.noLog = l.boolean(e) || b.noLog }},
+		keyword[Block]{Keyword{Name: "check_mode", Form: True, Doc: "`true`: only show what the steps would do, also in a play"},
+			func(l *loader, b *Block, e source.Entry) { b.checkMode = l.checkMode(e) || b.checkMode }},
+	}
 }

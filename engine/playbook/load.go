@@ -21,12 +21,13 @@ func Load(file string, sources *source.Sources, steps *step.Registry) (*Playbook
 	if list.HasErrors() {
 		return nil, list
 	}
-	l := &loader{file: file, sources: sources, steps: steps, list: list}
+	l := &loader{file: file, open: []string{file}, sources: sources, steps: steps, list: list}
 	return l.playbook(root), l.list
 }
 
 type loader struct {
-	file    string
+	file    string   // that is being read
+	open    []string // it, and those that include it
 	sources *source.Sources
 	steps   *step.Registry
 	list    diag.List
@@ -50,9 +51,11 @@ func (l *loader) playbook(root *source.Node) *Playbook {
 	for i, n := range root.Items {
 		if p := l.play(n); p != nil {
 			p.ID = fmt.Sprintf("%s#%s", filepath.ToSlash(l.file), label(root.Items, i))
-			for j, s := range p.Steps {
-				s.ID = p.ID + "/" + stepLabel(p.Steps, j)
+			identify(p.ID, p.Body)
+			for j, h := range p.Handlers {
+				h.ID = p.ID + "/handlers/" + stepLabel(p.Handlers, j)
 			}
+			l.link(p)
 			l.conflicts(p)
 			pb.Plays = append(pb.Plays, p)
 		}
@@ -179,7 +182,7 @@ func (l *loader) vars(n *source.Node) []Var {
 }
 
 // reserved are the names that the runner gives itself.
-var reserved = []string{"item", "loop", "target", "vars", "groups", "targets", "run"}
+var reserved = []string{"item", "loop", "target", "vars", "groups", "targets", "run", FailedStep, FailedResult}
 
 // Reserved lists the names that no variable can have: the runner gives them itself.
 func Reserved() []string { return slices.Clone(reserved) }

@@ -9,6 +9,8 @@
 package playbook
 
 import (
+	"cmp"
+	"slices"
 	"time"
 
 	"github.com/nactl/nactl/engine/diag"
@@ -34,7 +36,12 @@ type Play struct {
 	Timeout time.Duration
 	NoLog   bool
 	Tags    []string
-	Steps   []*Step
+	Body    []Node  // the steps and blocks, in order
+	Steps   []*Step // all steps of Body, those in blocks too, in the order of the text
+	// Handlers run when a step that changed something has notified them: in the
+	// order in which they stand, each once, at the end of the play and at a Flush.
+	Handlers      []*Step
+	ForceHandlers bool // also on targets that failed
 
 	vars, varsFiles []Var // where Vars come from
 }
@@ -43,7 +50,7 @@ type Play struct {
 // plays that follow. A step that was skipped leaves none.
 func (p *Play) Leaves() map[string]expr.Field {
 	out := map[string]expr.Field{}
-	for _, s := range p.Steps {
+	for _, s := range slices.Concat(p.Steps, p.Handlers) {
 		for name, f := range s.fields() {
 			if before, ok := out[name]; ok {
 				f.Type = expr.Union(before.Type, f.Type)
@@ -85,7 +92,14 @@ type Step struct {
 	IgnoreErrors bool
 	NoLog        bool
 	Verify       bool
-	CheckMode    bool // predicted even in a play
+	CheckMode    bool    // predicted even in a play
+	Notify       []*Step // the handlers that a change of this step is for
+
+	notify []*source.Node // as written
+	listen []string       // topics, of a handler
+	rescue bool           // it runs only when others failed
+	// conditional says that the step has a when of its own, beside that of a block.
+	conditional bool
 
 	when, until, changedWhen, failedWhen *source.Node
 
@@ -94,6 +108,9 @@ type Step struct {
 	// Compiled holds the expressions, once Compile was called.
 	Compiled Compiled
 }
+
+// Title is the step's name as it is written, else its word.
+func (s *Step) Title() string { return cmp.Or(s.Name, s.Word) }
 
 // Compiled are the expressions of a step. A nil condition was not written.
 type Compiled struct {

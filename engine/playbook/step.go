@@ -26,23 +26,6 @@ const (
 	defaultDelay   = 5 * time.Second
 )
 
-func (l *loader) stepList(n *source.Node) []*Step {
-	if n.Kind == source.Null {
-		return nil
-	}
-	if n.Kind != source.List {
-		l.errorf(n.Range, "steps", "steps are a list, found %s; begin each with `- `", n.Kind)
-		return nil
-	}
-	var steps []*Step
-	for _, item := range n.Items {
-		if s := l.step(item); s != nil {
-			steps = append(steps, s)
-		}
-	}
-	return steps
-}
-
 func (l *loader) step(n *source.Node) *Step {
 	if n.Kind != source.Map {
 		l.errorf(n.Range, "step", "a step is a mapping with one step word, found %s", n.Kind)

@@ -1,0 +1,66 @@
+package playbook
+
+import (
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/nactl/nactl/engine/source"
+)
+
+// include reads a file of steps in place of the entry that names it. It is read
+// before the run, so that every step has the same id in each run and is checked
+// with all others.
+func (l *loader) include(n *source.Node, in inherited) *Block {
+	b := &Block{Range: n.Range, inherited: in.clone(), conditional: n.Get("when") != nil}
+	l.heading(b, n, includeWords, "an include")
+	at := n.Get("include")
+	path, ok := l.beside(at, "include")
+	if !ok {
+		return nil
+	}
+	if b.Name == "" {
+		b.Name = strings.TrimSuffix(filepath.Base(path), filepath.Ext(path))
+	}
+	l.inFile(at, path, func(root *source.Node) { b.Body = l.nodes(root, b.inherited) })
+	return b
+}
+
+// beside gives the path of a file that a playbook names: beside the file that
+// names it unless it is absolute.
+func (l *loader) beside(at *source.Node, what string) (string, bool) {
+	if at.Kind != source.String || at.Str == "" {
+		l.errorf(at.Range, "type", "%s: wanted the path of a file, found %s", what, at.Kind)
+		return "", false
+	}
+	if IsDynamic(at) {
+		l.errorf(at.Range, what, "%s: the path must be literal, so that all steps are known and checked before the run; use when to choose among files", what)
+		return "", false
+	}
+	if filepath.IsAbs(at.Str) {
+		return at.Str, true
+	}
+	return filepath.Join(filepath.Dir(l.file), at.Str), true
+}
+
+// inFile reads another file; while it does, paths are relative to that file.
+func (l *loader) inFile(at *source.Node, path string, read func(root *source.Node)) {
+	if slices.Contains(l.open, path) {
+		l.errorf(at.Range, "include", "%s includes itself: %s", path, strings.Join(append(l.open[slices.Index(l.open, path):], path), " → "))
+		return
+	}
+	root, list := l.sources.ParseFile(path)
+	for i := range list {
+		if !list[i].Range.IsValid() {
+			list[i].Range = at.Range // the file could not be read: what names it is at fault
+		}
+	}
+	l.list.Add(list...)
+	if root == nil || list.HasErrors() {
+		return
+	}
+	file := l.file
+	l.file, l.open = path, append(l.open, path)
+	defer func() { l.file, l.open = file, l.open[:len(l.open)-1] }()
+	read(root)
+}
