@@ -64,3 +64,34 @@ func (l *loader) inFile(at *source.Node, path string, read func(root *source.Nod
 	defer func() { l.file, l.open = file, l.open[:len(l.open)-1] }()
 	read(root)
 }
+
+// imported reads the plays of another playbook in place of the entry that names
+// it.
+func (l *loader) imported(n *source.Node, tags []string) []*Play {
+	tags = slices.Clone(tags)
+	for _, e := range n.Entries {
+		switch e.Key.Str {
+		case "import":
+		case "name":
+			l.text(e)
+		case "tags":
+			tags = append(tags, l.texts(e)...)
+		default:
+			l.unknownKey(e.Key, "an import", []string{"import", "name", "tags"}, nil)
+		}
+	}
+	at := n.Get("import")
+	path, ok := l.beside(at, "import")
+	if !ok {
+		return nil
+	}
+	var out []*Play
+	l.inFile(at, path, func(root *source.Node) {
+		if root.Kind != source.List {
+			l.errorf(root.Range, "playbook", "a playbook is a list of plays, found %s", root.Kind)
+			return
+		}
+		out = l.plays(root, tags)
+	})
+	return out
+}

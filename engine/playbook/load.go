@@ -48,22 +48,36 @@ func (l *loader) playbook(root *source.Node) *Playbook {
 		l.errorf(at, "playbook", "a playbook is a list of plays, found %s; begin with `- name: …` and `targets: …`", found)
 		return pb
 	}
-	for i, n := range root.Items {
-		if p := l.play(n); p != nil {
-			p.ID = fmt.Sprintf("%s#%s", filepath.ToSlash(l.file), label(root.Items, i))
-			identify(p.ID, p.Body)
-			for j, h := range p.Handlers {
-				h.ID = p.ID + "/handlers/" + stepLabel(p.Handlers, j)
-			}
-			l.link(p)
-			l.conflicts(p)
-			pb.Plays = append(pb.Plays, p)
-		}
-	}
+	pb.Plays = l.plays(root, nil)
+	return pb
+}
+
+// plays reads the plays of a file, and of those that it imports.
+func (l *loader) plays(root *source.Node, tags []string) []*Play {
 	if len(root.Items) == 0 {
 		l.errorf(root.Range, "playbook", "the playbook has no plays")
 	}
-	return pb
+	var out []*Play
+	for i, n := range root.Items {
+		if n.Get("import") != nil {
+			out = append(out, l.imported(n, tags)...)
+			continue
+		}
+		p := l.play(n)
+		if p == nil {
+			continue
+		}
+		p.Tags = append(slices.Clone(tags), p.Tags...)
+		p.ID = fmt.Sprintf("%s#%s", filepath.ToSlash(l.file), label(root.Items, i))
+		identify(p.ID, p.Body)
+		for j, h := range p.Handlers {
+			h.ID = p.ID + "/handlers/" + stepLabel(p.Handlers, j)
+		}
+		l.link(p)
+		l.conflicts(p)
+		out = append(out, p)
+	}
+	return out
 }
 
 // label names a play among its siblings: by its name where that is unique, else
