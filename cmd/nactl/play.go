@@ -44,6 +44,7 @@ func runFlags() []cli.Flag {
 		&cli.BoolFlag{Name: "diff", Aliases: []string{"D"}, Usage: "show all fields and the differences of texts"},
 		&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Usage: "say more; may be repeated", Count: new(int)},
 		&cli.StringFlag{Name: "color", Value: "auto", Usage: "`WHEN`: auto, always or never"},
+		&cli.BoolFlag{Name: "force-handlers", Usage: "run notified handlers on targets that failed, too"},
 		&cli.BoolFlag{Name: "detailed-exitcode", Usage: "exit with 3 when something was changed, or would be"},
 	)
 }
@@ -170,7 +171,7 @@ func (s *setup) prepare(files []string) (*engine.Prepared, *engine.World, *engin
 	world := s.world(inv)
 	options := &engine.Options{
 		RunID: s.run, Version: version, Inventory: inv.Files, Check: s.check, Forks: s.c.Int("forks"), Extra: extra,
-		Tags: tags(s.c, "tags"), SkipTags: tags(s.c, "skip-tags"), Verbosity: s.c.Count("verbose"),
+		Tags: tags(s.c, "tags"), SkipTags: tags(s.c, "skip-tags"), Verbosity: s.c.Count("verbose"), ForceHandlers: s.c.Bool("force-handlers"),
 	}
 	if u, err := user.Current(); err == nil {
 		options.User = u.Username
