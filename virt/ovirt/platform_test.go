@@ -249,6 +249,32 @@ func TestSwallowedHotPlugIsPending(t *testing.T) {
 	}
 }
 
+// What waits for the next start is kept by all that is changed at once.
+func TestNextRunIsKept(t *testing.T) {
+	sim, e := simulated(t, small())
+	guestOn(t, e, "g")
+	set := func(c func(virt.On) virt.Change) virt.Outcome { t.Helper(); return apply(t, e, "g", c) }
+	if out := set(func(o virt.On) virt.Change { return virt.SetMemory{On: o, Max: virt.Some(8 * virt.GiB)} }); !pendingField(out.Pending, "memory.max") {
+		t.Errorf("%+v, want the maximum to be pending", out)
+	}
+	set(func(o virt.On) virt.Change { return virt.SetVM{On: o, Title: virt.Some("kept")} })
+	// The engine would forget the maximum if CPUs were plugged in.
+	if out := set(func(o virt.On) virt.Change { return virt.SetCPU{On: o, Count: virt.Some(2)} }); !pendingField(out.Pending, "cpu.count") {
+		t.Errorf("%+v, want the CPUs to be pending", out)
+	}
+	vm := fresh(t, e, "g")
+	if vm.Memory.Max != 8*virt.GiB || vm.CPU.Count != 2 || vm.Live.CPU.Count != 1 || vm.Title != "kept" {
+		t.Errorf("%+v %+v live %+v title %q", vm.Memory, vm.CPU, vm.Live, vm.Title)
+	}
+	if n := sim.Count(func(r ovirtsim.Request) bool { return r.Method == http.MethodPut && r.Status >= 400 }); n > 0 {
+		t.Errorf("%d refused", n)
+	}
+	set(func(o virt.On) virt.Change { return virt.PowerOff{On: o} })
+	if vm := fresh(t, e, "g"); vm.Memory.Max != 8*virt.GiB || vm.CPU.Count != 2 || vm.Title != "kept" || len(vm.Pending) != 0 {
+		t.Errorf("after the stop: %+v %+v title %q %v", vm.Memory, vm.CPU, vm.Title, vm.Pending)
+	}
+}
+
 func pendingField(list []virt.Pending, field string) bool {
 	for _, p := range list {
 		if p.Field == field && p.Reason != "" {

@@ -22,8 +22,17 @@ func liveCPU(vm *virt.VM, want virt.CPU) string {
 	case vm.CPU != live:
 		return "after a restart: other CPUs wait for it in the next-run configuration"
 	default:
+		return waits(vm)
+	}
+}
+
+// waits tells why nothing is plugged into a VM whose next-run configuration has
+// something: the engine would make it anew from what runs, and forget that.
+func waits(vm *virt.VM) string {
+	if len(vm.Pending) == 0 && vm.CPU == vm.Live.CPU && vm.Memory.Current == vm.Live.Memory.Current && vm.Memory.Max == vm.Live.Memory.Max {
 		return ""
 	}
+	return "after a restart: other changes wait for it in the next-run configuration"
 }
 
 // liveMemory does the same for memory.
@@ -37,7 +46,7 @@ func liveMemory(vm *virt.VM, want virt.Memory) string {
 	case (want.Current-live.Current)%hotPlugStep != 0:
 		return "after a restart: memory is plugged in in steps of " + virt.FormatSize(hotPlugStep)
 	default:
-		return ""
+		return waits(vm)
 	}
 }
 

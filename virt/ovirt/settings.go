@@ -23,6 +23,15 @@ func convLive(v *ovirtsdk.Vm) (live, error) {
 	return live{cpu: cpuOf(v.Cpu()), memory: memoryOf(v.Memory())(v.MemoryPolicy())}, nil
 }
 
+// atOnce is the query of a PUT that changes a VM at once: what waits in its
+// next-run configuration is kept only by a PUT that changes that as well.
+func (m *machine) atOnce() url.Values {
+	if m.nextRun {
+		return nextRun
+	}
+	return nil
+}
+
 // put changes a VM, again while a lock is in the way.
 func (e *Engine) put(ctx context.Context, id string, q url.Values, body vmXML) error {
 	return e.whileBusy(ctx, func(ctx context.Context) error {
@@ -111,7 +120,7 @@ func (e *Engine) setMemory(ctx context.Context, d *edit) error {
 	case d.waits("memory.current"), d.waits("memory.max"), d.changes("memory.max"), !plugs && d.changes("memory.current"):
 		return e.put(ctx, d.m.id, nextRun, all)
 	case d.changes("memory.guaranteed"):
-		return e.put(ctx, d.m.id, nil, vmXML{MemoryPolicy: &memoryPolicyXML{Guaranteed: &want.Guaranteed}})
+		return e.put(ctx, d.m.id, d.m.atOnce(), vmXML{MemoryPolicy: &memoryPolicyXML{Guaranteed: &want.Guaranteed}})
 	}
 	return nil
 }
@@ -130,7 +139,7 @@ func (e *Engine) setVM(ctx context.Context, d *edit) error {
 		body.HighAvailability = &haXML{Enabled: want.Autostart}
 	}
 	if body != (vmXML{}) {
-		if err := e.put(ctx, d.m.id, nil, body); err != nil {
+		if err := e.put(ctx, d.m.id, d.m.atOnce(), body); err != nil {
 			return err
 		}
 	}
@@ -150,7 +159,7 @@ func bootOrder(devices []string) *osXML {
 
 // finishVM takes the unfinished mark away.
 func (e *Engine) finishVM(ctx context.Context, d *edit) error {
-	return e.put(ctx, d.m.id, nil, vmXML{Description: textOf(d.want().Description)})
+	return e.put(ctx, d.m.id, d.m.atOnce(), vmXML{Description: textOf(d.want().Description)})
 }
 
 // deleteVM removes a VM, with its disks or without, and waits until they are gone.

@@ -37,8 +37,8 @@ func (e *Engine) updateVM(c *call, vm *object) error {
 		}
 	}
 	old := vm.body
-	if vm.next != nil {
-		old = vm.next
+	if vm.next != nil && c.param("next_run") {
+		old = vm.next // else what waits for the next start is overwritten
 	}
 	want := old.merge(in.without("cluster", "template", "disk_attachments", "nics", "tags", "cdroms", "console", "rng_device",
 		"soundcard", "virtio_scsi", "memory", "memory_policy", "status", "host"))
@@ -72,57 +72,82 @@ func updateMemory(x, in *elem) *elem {
 }
 
 // updateRunning applies at once what can be; the rest waits for the next start.
+// What could be plugged in and was not is forgotten: the engine keeps a next-run
+// configuration only for what it does not even try, and for a VM that has one.
 func (e *Engine) updateRunning(c *call, vm *object, want *elem) error {
-	live := vm.body
+	old, live := vm.body, vm.body
 	hot := !c.param("next_run")
 	if hot {
-		var err error
-		if live, err = e.hotMemory(c, vm, live, want); err != nil {
+		if err := checkHot(vm, want); err != nil {
 			return err
 		}
+		live = e.hotMemory(c, vm, live, want)
+		var err error
 		if live, err = e.hotCPU(c, vm, live, want); err != nil {
 			return err
 		}
-		for _, name := range anytime {
-			if k := want.kid(name); k != nil {
-				live = live.put(k)
-			}
+	}
+	for _, name := range anytime {
+		if k := want.kid(name); k != nil {
+			live = live.put(k)
 		}
 	}
 	vm.body = live
-	if sameConfig(live, want) {
-		vm.next = nil
-	} else {
-		vm.next = want
+	if vm.next == nil && !needsRestart(vm.status(), old, want, hot) {
+		return nil
 	}
-	vm.set("next_run_configuration_exists", boolean("", vm.next != nil).text)
+	vm.set("next_run_configuration_exists", "true")
+	vm.next = want.with("next_run_configuration_exists", "true")
+	return nil
+}
+
+// needsRestart tells whether a change of a running VM touches what the engine
+// leaves to the next start.
+func needsRestart(status string, old, want *elem, hot bool) bool {
+	if hot && status == "up" {
+		const sockets = "cpu/topology/sockets"
+		want = want.with(sockets, old.get(sockets))
+		if (want.int("memory")-old.int("memory"))%plugStep == 0 {
+			want = want.with("memory", old.get("memory"))
+			want = want.with("memory_policy/guaranteed", old.get("memory_policy/guaranteed"))
+		}
+	}
+	return !sameConfig(old.without(anytime...), want.without(anytime...))
+}
+
+// plugStep is in what units memory is plugged in and out.
+const plugStep = 128 * mib
+
+// checkHot refuses memory that cannot be plugged in, and any change at once of a
+// VM for which other memory waits already.
+func checkHot(vm *object, want *elem) error {
+	now, to := vm.body.int("memory"), want.int("memory")
 	if vm.next != nil {
-		vm.next = vm.next.with("next_run_configuration_exists", "true")
+		if waits := vm.next.int("memory"); waits != now && waits != to {
+			return editVMs.refuse("HOT_CHANGE_MEMORY_WITH_NEXT_RUN")
+		}
+	}
+	if to > now && (to-now)%plugStep != 0 {
+		return editVMs.refuse("ACTION_TYPE_FAILED_HOT_PLUGGED_MEMORY_MUST_BE_DIVIDABLE_BY",
+			"memoryAdded", num("", (to-now)/mib).text, "requiredFactor", num("", plugStep/mib).text)
 	}
 	return nil
 }
 
 // hotMemory plugs or unplugs memory. A guest that refuses leaves everything as
 // it was, and the call succeeds all the same.
-func (e *Engine) hotMemory(c *call, vm *object, live, want *elem) (*elem, error) {
+func (e *Engine) hotMemory(c *call, vm *object, live, want *elem) *elem {
 	now, to := live.int("memory"), want.int("memory")
-	if now == to || vm.status() != "up" {
-		return live, nil
-	}
-	if vm.next != nil && vm.next.int("memory") != now {
-		return live, editVMs.refuse("HOT_CHANGE_MEMORY_WITH_NEXT_RUN")
-	}
-	const step = 128 * mib
-	if to > now && (to-now)%step != 0 {
-		return live, editVMs.refuse("ACTION_TYPE_FAILED_HOT_PLUGGED_MEMORY_MUST_BE_DIVIDABLE_BY",
-			"memoryAdded", num("", (to-now)/mib).text, "requiredFactor", "128")
-	}
-	if e.rules["hotplug "+vm.name()] || to > live.int("memory_policy/max") {
+	guaranteed := want.get("memory_policy/guaranteed")
+	switch {
+	case vm.status() != "up", (to-now)%plugStep != 0:
+		return live
+	case to == now:
+	case e.rules["hotplug "+vm.name()], to > live.int("memory_policy/max"):
 		e.event(c.corr, evMemFailed, "error", "Failed to hot set memory to VM "+vm.name()+".", vm)
-		return live, nil
+		return live
 	}
-	live = live.with("memory", num("", to).text)
-	return live.with("memory_policy/guaranteed", want.get("memory_policy/guaranteed")), nil
+	return live.with("memory", num("", to).text).with("memory_policy/guaranteed", guaranteed)
 }
 
 // hotCPU plugs or unplugs sockets.

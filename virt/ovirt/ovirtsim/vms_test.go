@@ -1,6 +1,7 @@
 package ovirtsim
 
 import (
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -286,7 +287,10 @@ func TestMigrate(t *testing.T) {
 func TestUpdate(t *testing.T) {
 	c := start(t, Options{})
 	vm := c.running()
-	put := func(body string, status int) *elem { t.Helper(); return c.do("PUT", vm, body, status) }
+	put := func(body string, status int, query ...string) *elem {
+		t.Helper()
+		return c.do("PUT", vm+strings.Join(query, ""), body, status)
+	}
 	put("<vm><comment>c</comment><memory>2147483648</memory><cpu><topology><sockets>2</sockets></topology></cpu></vm>", 200)
 	x := c.get(vm)
 	if x.get("comment") != "c" || x.get("memory") != "2147483648" || x.get("cpu/topology/sockets") != "2" || x.get("next_run_configuration_exists") != "false" {
@@ -312,13 +316,28 @@ func TestUpdate(t *testing.T) {
 	c.do("POST", vm+"/start", "<action/>", 200)
 	c.e.Advance(time.Minute)
 	c.e.FailHotPlug("web1")
-	put("<vm><memory>3221225472</memory></vm>", 200)
-	if x := c.get(vm); x.get("memory") != "2147483648" || c.get(vm+";next_run").get("memory") != "3221225472" {
-		t.Error("failed hot-plug:", x)
+	put("<vm><memory>3221225472</memory><cpu><topology><sockets>3</sockets></topology></cpu></vm>", 200)
+	if x := c.get(vm); x.get("memory") != "2147483648" || x.get("cpu/topology/sockets") != "2" || x.get("next_run_configuration_exists") != "false" {
+		t.Error("what could not be plugged in is forgotten:", x)
 	}
-	put("<vm><memory>2147483648</memory></vm>", 200)
-	if x := c.get(vm); x.get("next_run_configuration_exists") != "false" {
-		t.Error("the old memory again:", x)
+	if c.get(vm+";next_run").get("memory") != "2147483648" {
+		t.Error("a next-run configuration where there is none")
+	}
+	if x := c.get("/events?search=" + url.QueryEscape(`severity=error`)); len(x.kids) != 2 {
+		t.Error("events:", x)
+	}
+	// For the next start it is kept, and a change at once is refused by then.
+	put("<vm><memory>3221225472</memory></vm>", 200, "?next_run=true")
+	c.refused("PUT", vm, "<vm><comment>other</comment></vm>", 400, "[Cannot hot change memory because memory next run configuration already exists.]")
+	put("<vm><comment>other</comment><cpu><topology><cores>4</cores></topology></cpu></vm>", 200, "?next_run=true")
+	if x, next := c.get(vm), c.get(vm+";next_run"); x.get("comment") != "other" || next.get("memory") != "3221225472" || next.get("cpu/topology/cores") != "4" {
+		t.Error(x, next)
+	}
+	// A change at once begins from what runs: the cores are not kept.
+	put("<vm><memory>2147483648</memory></vm>", 200, "?next_run=true")
+	put("<vm><comment>last</comment></vm>", 200)
+	if x, next := c.get(vm), c.get(vm+";next_run"); x.get("next_run_configuration_exists") != "true" || next.get("cpu/topology/cores") != "2" || next.get("comment") != "last" {
+		t.Error(x, next)
 	}
 }
 
