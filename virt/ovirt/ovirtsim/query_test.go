@@ -88,6 +88,23 @@ func TestSearch(t *testing.T) {
 			t.Errorf("%s: %s instead of %s", query, got, want)
 		}
 	}
+	o := Small()
+	o.VMs = []VM{{Name: "web", Cluster: "Default", Template: "debian-12", Running: true, Disks: []Disk{{Size: gib}}}}
+	small := start(t, o)
+	for search, want := range map[string]int{
+		"disks name=web_Disk1 and Storage.name=data and vm_names=web": 1, "disks Storage.name=block": 0,
+		"datacenters Clusters.name=Default": 1, "datacenters Clusters.name=None": 0, "clusters datacenter.status=up": 1,
+		"templates vm.name=web": 1, "templates vms.name=other": 0, "vms template.name=debian*": 1, "vms storage.name=data": 1,
+		"hosts vms.name=web": 1, "storagedomains type=iscsi": 1, "vms host=host1 or host=host2": 1,
+	} {
+		col, search, _ := strings.Cut(search, " ")
+		if got := len(small.get("/" + col + "?" + q(search)).kids); got != want {
+			t.Errorf("%s: %d %s instead of %d", search, got, col, want)
+		}
+	}
+	small.refused("GET", "/vms?"+q("name=web and cluster.name=Default"), "", 400, "name=web and $cluster.name$=Default")
+	small.refused("GET", "/disks?"+q("format=cow"), "", 400, "$format$=cow")
+	small.refused("GET", "/vnicprofiles?"+q("id=x"), "", 400, "$id$=x")
 	if got := list(";max=1"); got == "vm00001" {
 		t.Error("a matrix parameter was read in the query")
 	}
