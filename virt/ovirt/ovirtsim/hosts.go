@@ -77,7 +77,7 @@ func (e *Engine) evacuate(c *call, h *object) (left bool) {
 		if vm.lock != nil || (vm.status() != "up" && vm.status() != "powering_up") {
 			continue
 		}
-		target, err := e.schedule(vm, vm.body, h, command{"migrate", "VM"})
+		target, err := e.schedule(vm, vm.body, func(to *object) bool { return to != h }, command{"migrate", "VM"})
 		if err != nil {
 			e.event(c.corr, evMigrateFailed, "error", "Migration failed due to no available host found (VM: "+vm.name()+", Source: "+h.name()+").", vm, h)
 			continue

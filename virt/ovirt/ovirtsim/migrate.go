@@ -45,7 +45,7 @@ func (e *Engine) migrationTarget(in *elem, vm, source *object, cmd command) (*ob
 			}
 			body = body.put(ref("cluster", found[0].id))
 		}
-		return e.schedule(vm, body, source, cmd)
+		return e.schedule(vm, body, func(h *object) bool { return h != source }, cmd)
 	}
 	found := e.col("hosts").match(in.kid("host"))
 	if len(found) == 0 {

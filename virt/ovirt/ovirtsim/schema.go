@@ -64,6 +64,26 @@ initialization{ host_name user_name root_password domain input_locale ui_languag
 ip{address gateway netmask version=v4|v6}
 ref{name comment description}
 host{name comment description}
+cluster{ name description comment ballooning_enabled:bool bios_type cpu{architecture type name}
+  custom_scheduling_policy_properties{property{name value}} display{proxy}
+  error_handling{on_error=do_not_migrate|migrate|migrate_highly_available}
+  fencing_policy{enabled:bool skip_if_connectivity_broken{enabled:bool threshold:int} skip_if_gluster_bricks_up:bool
+    skip_if_gluster_quorum_not_met:bool skip_if_sd_active{enabled:bool}}
+  fips_mode firewall_type=firewalld|iptables gluster_service:bool gluster_tuned_profile ha_reservation:bool
+  ksm{enabled:bool merge_across_nodes:bool} log_max_memory_used_threshold:int log_max_memory_used_threshold_type
+  maintenance_reason_required:bool memory_policy{ballooning:bool guaranteed:int max:int over_commit{percent:int}
+    transparent_hugepages{enabled:bool}}
+  migration{auto_converge=true|false|inherit bandwidth{assignment_method custom_value:int}
+    compressed=true|false|inherit encrypted=true|false|inherit custom_parallel_migrations:int
+    parallel_migrations_policy policy:ref}
+  optional_reason:bool required_rng_sources{required_rng_source=hwrng|random|urandom}
+  serial_number{policy=custom|host|vm|none value} supported_versions{version{major:int minor:int}}
+  switch_type=legacy|ovs threads_as_cores:bool trusted_service:bool tunnel_migration:bool upgrade_correlation_id
+  upgrade_in_progress:bool upgrade_percent_complete:int version{major:int minor:int} virt_service:bool
+  vnc_encryption:bool affinity_groups{affinity_group:ref} cpu_profiles{cpu_profile:ref} data_center:ref
+  enabled_features{cluster_feature:ref} external_network_providers{external_provider:ref}
+  gluster_hooks{gluster_hook:ref} gluster_volumes{gluster_volume:ref} mac_pool:ref management_network:ref
+  network_filters{network_filter:ref} networks{network:ref} permissions{permission:ref} scheduling_policy:ref }
 nic{ name description comment linked:bool plugged:bool synced:bool boot_protocol
   interface=e1000|e1000e|pci_passthrough|rtl8139|rtl8139_virtio|spapr_vlan|virtio
   mac{address} network:ref vnic_profile:ref vm:ref on_boot:bool }
@@ -89,7 +109,8 @@ network_label{ host_nic:ref network:ref name }
 vnic_profile{ name description comment network:ref migratable:bool port_mirroring:bool
   pass_through{mode=disabled|enabled} network_filter:ref qos:ref failover:ref
   custom_properties{custom_property{name value regexp}} }
-network_attachment{ network:ref host_nic:ref host:ref in_sync:bool
+network_attachment{ name description comment network:ref host_nic:ref host:ref in_sync:bool
+  reported_configurations{reported_configuration{name expected_value actual_value in_sync:bool}}
   ip_address_assignments{ip_address_assignment{ip:ip
     assignment_method=autoconf|dhcp|none|poly_dhcp_autoconf|static}}
   properties{property{name value}} qos:ref
@@ -101,7 +122,7 @@ affinity_group{ name description comment cluster:ref enforcing:bool positive:boo
   vms{vm:ref} hosts{host:ref} broken:bool }
 affinity_label{ name vms{vm:ref} hosts{host:ref} has_implicit_affinity_group:bool }
 template{ name description comment vm:vm cluster:ref version{version_name version_number:int base_template:ref} }
-action{ async:bool force:bool reason grace_period{expiry:int} vm:vm host:ref cluster:ref storage_domain:ref
+action{ async:bool force:bool reason grace_period{expiry:int} vm:vm host:ref cluster:cluster storage_domain:ref
   snapshot:ref use_cloud_init:bool use_initialization:bool use_sysprep:bool use_ignition:bool pause:bool
   volatile:bool filter:bool restore_memory:bool disks{disk:disk} discard_snapshots:bool
   migrate_vms_in_affinity_closure:bool maintenance_enabled:bool stop_gluster_service:bool activate:bool

@@ -68,8 +68,16 @@ func (e *Engine) startVM(c *call, vm *object) error {
 	}
 	body := vm.body
 	once := c.body.kid("vm")
+	var on *object // the only host to start on, nil for any
 	if once != nil {
-		body = body.merge(once.only("os", "initialization", "placement_policy", "stateless", "display", "custom_properties"))
+		body = body.merge(once.only("os", "initialization", "stateless", "display", "custom_properties"))
+		to, err := e.placed(once, e.col("clusters").ids[vm.refID("cluster")], cmd)
+		if err != nil {
+			return err
+		}
+		if hosts := to.list("placement_policy/hosts"); len(hosts) > 0 {
+			on = e.col("hosts").ids[hosts[0].id]
+		}
 	}
 	if err := e.bootable(vm, body, cmd); err != nil {
 		return err
@@ -77,7 +85,7 @@ func (e *Engine) startVM(c *call, vm *object) error {
 	if l := e.lockedDisks(vm); len(l) > 0 {
 		return cmd.refuse("ACTION_TYPE_FAILED_DISKS_LOCKED", "diskAliases", strings.Join(l, ", "))
 	}
-	host, err := e.schedule(vm, body, nil, cmd)
+	host, err := e.schedule(vm, body, func(h *object) bool { return on == nil || h == on }, cmd)
 	if err != nil {
 		return err
 	}
@@ -173,20 +181,20 @@ func (e *Engine) bootable(vm *object, body *elem, cmd command) error {
 	return nil
 }
 
-// schedule picks the host with the most free memory; not is a host to leave.
-func (e *Engine) schedule(vm *object, body *elem, not *object, cmd command) (*object, error) {
+// schedule picks the host with the most free memory of those that may be taken.
+func (e *Engine) schedule(vm *object, body *elem, may func(host *object) bool, cmd command) (*object, error) {
 	pinned := body.list("placement_policy/hosts")
 	var best *object
 	var bestFree int64
 	var why []string
 	up := 0
 	for _, h := range e.filter("hosts", "cluster", body.refID("cluster")) {
-		if h == not || h.status() != "up" {
+		if !may(h) || h.status() != "up" {
 			continue
 		}
 		up++
 		if len(pinned) > 0 && body.get("placement_policy/affinity") == "pinned" &&
-			!slices.ContainsFunc(pinned, func(p *elem) bool { return p.id == h.id || p.get("name") == h.name() }) {
+			!slices.ContainsFunc(pinned, func(p *elem) bool { return p.id == h.id }) {
 			why = append(why, fmt.Sprintf("The host %s did not satisfy internal filter PinToHost.", h.name()))
 			continue
 		}

@@ -6,8 +6,25 @@ import (
 
 // anytime are the elements of a VM that can change while it runs.
 var anytime = []string{"name", "description", "comment", "delete_protected", "high_availability", "migration",
-	"migration_downtime", "placement_policy", "storage_error_resume_behaviour", "sso", "initialization",
-	"large_icon", "small_icon", "quota", "cpu_profile", "cpu_shares"}
+	"migration_downtime", "placement_policy", "initialization", "large_icon", "small_icon", "quota", "cpu_profile"}
+
+// anytimeIn are such elements of elements whose others cannot change.
+var anytimeIn = []string{"os/type", "display/disconnect_action", "display/disconnect_action_delay", "display/allow_override"}
+
+// atOnce returns a running VM's document with what can change in it.
+func atOnce(live, want *elem) *elem {
+	for _, name := range anytime {
+		if k := want.kid(name); k != nil {
+			live = live.put(k)
+		}
+	}
+	for _, path := range anytimeIn {
+		if want.has(path) {
+			live = live.with(path, want.get(path))
+		}
+	}
+	return live
+}
 
 // updateVM is PUT /vms/{id}.
 func (e *Engine) updateVM(c *call, vm *object) error {
@@ -30,6 +47,10 @@ func (e *Engine) updateVM(c *call, vm *object) error {
 			return editVMs.refuse("VM_STATUS_NOT_VALID_FOR_UPDATE")
 		}
 		cluster = to
+	}
+	in, err := e.placed(in, cluster, editVMs)
+	if err != nil {
+		return err
 	}
 	if n := in.get("name"); in.has("name") && n != vm.name() {
 		if err := e.checkName(n, cluster.refID("data_center"), vm, editVMs); err != nil {
@@ -87,12 +108,7 @@ func (e *Engine) updateRunning(c *call, vm *object, want *elem) error {
 			return err
 		}
 	}
-	for _, name := range anytime {
-		if k := want.kid(name); k != nil {
-			live = live.put(k)
-		}
-	}
-	vm.body = live
+	vm.body = atOnce(live, want)
 	if vm.next == nil && !needsRestart(vm.status(), old, want, hot) {
 		return nil
 	}
@@ -112,7 +128,7 @@ func needsRestart(status string, old, want *elem, hot bool) bool {
 			want = want.with("memory_policy/guaranteed", old.get("memory_policy/guaranteed"))
 		}
 	}
-	return !sameConfig(old.without(anytime...), want.without(anytime...))
+	return !sameConfig(atOnce(old, want), want)
 }
 
 // plugStep is in what units memory is plugged in and out.

@@ -95,6 +95,9 @@ func (e *Engine) addVM(c *call, _ *object) (*object, error) {
 	if t.lock != nil {
 		return nil, addVMs.refuse(t.lock.key, t.lock.args...)
 	}
+	if in, err = e.placed(in, cluster, addVMs); err != nil {
+		return nil, err
+	}
 	body := e.vmBody(t, in, cluster)
 	if err := checkSizes(body, addVMs); err != nil {
 		return nil, err
@@ -130,6 +133,34 @@ func (e *Engine) ofInstanceType(in *elem) (*elem, error) {
 	x := found[0].body.only("memory", "memory_policy", "cpu")
 	x.name = in.name
 	return x.merge(in), nil
+}
+
+// placed turns the hosts that a body's placement policy names into references.
+func (e *Engine) placed(in *elem, cluster *object, cmd command) (*elem, error) {
+	hosts := in.at("placement_policy/hosts")
+	if hosts == nil {
+		return in, nil
+	}
+	refs := el("hosts")
+	for _, x := range hosts.kids {
+		found := e.col("hosts").match(x)
+		switch {
+		case x.id == "" && x.get("name") == "":
+			return nil, plain(400, "Incomplete parameters", "Host [id|name] required for validateAndUpdateHostsInPlacementPolicy")
+		case len(found) == 0 && x.id == "":
+			return nil, plain(404, "Operation Failed", "Entity not found: "+x.get("name"))
+		case len(found) == 0:
+			return nil, cmd.refuse("ACTION_TYPE_FAILED_DEDICATED_VDS_DOES_NOT_EXIST")
+		case found[0].refID("cluster") != cluster.id:
+			return nil, cmd.refuse("ACTION_TYPE_FAILED_DEDICATED_VDS_NOT_IN_SAME_CLUSTER")
+		}
+		refs.kids = append(refs.kids, ref("host", found[0].id))
+	}
+	policy := in.kid("placement_policy").without("hosts")
+	if len(refs.kids) > 0 {
+		policy = policy.put(refs)
+	}
+	return in.put(policy), nil
 }
 
 // hiddenDefaults is what a VM has that only all_content shows.
