@@ -52,10 +52,16 @@ func (e *Engine) execute(c *call) (int, *elem, error) {
 		if c.r.Method != http.MethodGet && c.r.Method != http.MethodHead {
 			return 0, nil, &fault{status: 405, html: "Method Not Allowed"}
 		}
+		if err := c.admit(place{}, ""); err != nil {
+			return 0, nil, err
+		}
 		c.w.Header().Set("Link", e.linkHeader(c.r.Host))
-		return http.StatusOK, e.describe(), nil
+		return http.StatusOK, e.describe(c), nil
 	}
 	p, action, err := e.resolve(segs)
+	if err == nil {
+		err = c.admit(p, action)
+	}
 	if err != nil {
 		return 0, nil, err
 	}
@@ -113,12 +119,12 @@ func (e *Engine) read(c *call, p place) (int, *elem, error) {
 		return 0, nil, err
 	}
 	all := c.param("all_content") || truth(c.r.Header.Get("All-Content"))
-	v := view{e: e, all: all, next: c.param("next_run")}
+	v := view{e: e, all: all, next: c.param("next_run"), filtered: c.filtered()}
 	if p.obj != nil {
 		x, err := v.show(p.obj, tree)
 		return http.StatusOK, x, err
 	}
-	list := p.item
+	list := c.permitted(p.item)
 	if p.parent == nil && e.cols[p.rel] != nil {
 		if list, err = e.search(c, p.rel, list); err != nil {
 			return 0, nil, err

@@ -22,6 +22,7 @@ type call struct {
 	ctx context.Context
 
 	path   string     // without matrix parameters
+	user   *User      // who is no administrator; nil for one
 	params url.Values // of the query and the last path segment
 	corr   string     // correlation id
 	body   *elem      // what the client sent

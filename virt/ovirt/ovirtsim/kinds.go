@@ -80,7 +80,21 @@ var vacant = map[string]string{
 	"linklayerdiscoveryprotocolelements": "link_layer_discovery_protocol_elements",
 	"vmlabels":                           "affinity_labels", "hostlabels": "affinity_labels", "steps": "steps", "roles": "roles",
 	"sshpublickeys": "ssh_public_keys", "networkattachments": "network_attachments", "disks": "disks", "snapshots": "snapshots",
-	"diskattachments": "disk_attachments",
+	"diskattachments": "disk_attachments", "checkpoints": "checkpoints", "virtualfunctionallowedlabels": "network_labels",
+	"virtualfunctionallowednetworks": "networks", "eventsubscriptions": "event_subscriptions", "groups": "groups", "options": "user_options",
+	"vms": "vms", "hosts": "hosts", "templates": "templates",
+}
+
+// unlinked are the sub-collections that objects have and do not always link to.
+var unlinked = map[string][]string{
+	"vm": {"checkpoints"}, "storage_domain": {"files", "images"}, "disk": {"disksnapshots"},
+	"host_nic": {"virtualfunctionallowedlabels", "virtualfunctionallowednetworks"}, "user": {"eventsubscriptions", "groups", "options"},
+	"network": {"permissions"}, "affinity_group": {"vmlabels", "hostlabels"},
+}
+
+// listNames are the lists that one kind of object calls otherwise than the rest.
+var listNames = map[string]string{
+	"vm numanodes": "vm_numa_nodes", "host nics": "host_nics",
 }
 
 // vacantRoots are the top-level collections that are empty here.
@@ -90,6 +104,9 @@ var vacantRoots = map[string]string{
 	"bookmarks": "bookmarks", "icons": "icons", "cpuprofiles": "cpu_profiles", "diskprofiles": "disk_profiles",
 	"permissions": "permissions", "imagetransfers": "image_transfers", "storageconnections": "storage_connections",
 	"openstacknetworkproviders": "openstack_network_providers", "operatingsystems": "operation_systems",
+	"clusterlevels": "cluster_levels", "externalhostproviders": "external_host_providers", "katelloerrata": "katello_errata",
+	"openstackimageproviders": "openstack_image_providers", "openstackvolumeproviders": "openstack_volume_providers",
+	"schedulingpolicyunits": "scheduling_policy_units",
 }
 
 // linkList is the element that a followed collection is written as.

@@ -2,6 +2,7 @@ package ovirtsim
 
 import (
 	"hash/fnv"
+	"slices"
 	"strconv"
 )
 
@@ -35,14 +36,10 @@ func (e *Engine) members(o *object, rel string) (place, bool) {
 		}
 	case "network vnicprofiles":
 		p.item = e.filter("vnicprofiles", "network", o.id)
-	case "storage_domain disks", "storage_domain vms", "storage_domain templates":
-		if rel == "disks" {
-			for _, d := range e.col("disks").list {
-				if d.refID("storage_domains/storage_domain") == o.id {
-					p.item = append(p.item, d)
-				}
-			}
-		}
+	case "storage_domain disks":
+		p.item = e.disksOn(o)
+	case "storage_domain vms", "storage_domain templates":
+		p.item = e.ownersOn(o, rel)
 	case "vm reporteddevices":
 		if p.item == nil {
 			p.item = e.reportedDevices(o, nil)
@@ -55,8 +52,6 @@ func (e *Engine) members(o *object, rel string) (place, bool) {
 		if p.item == nil {
 			p.item = e.statistics(o)
 		}
-	case "host nics":
-		p.list = kindHostNIC.list
 	case "host_nic networkattachments":
 		for _, a := range o.parent.sub(rel) {
 			if a.refID("host_nic") == o.id {
@@ -70,12 +65,36 @@ func (e *Engine) members(o *object, rel string) (place, bool) {
 			}
 		}
 	}
-	for _, l := range links {
-		if l == rel {
-			return p, true
+	if name := listNames[o.kind.name+" "+rel]; name != "" {
+		p.list = name
+	}
+	return p, p.item != nil || slices.Contains(links, rel) || slices.Contains(unlinked[o.kind.name], rel)
+}
+
+// disksOn are the disks of a storage domain.
+func (e *Engine) disksOn(domain *object) []*object {
+	var out []*object
+	for _, d := range e.col("disks").list {
+		if d.refID("storage_domains/storage_domain") == domain.id {
+			out = append(out, d)
 		}
 	}
-	return p, p.item != nil
+	return out
+}
+
+// ownersOn are the VMs or templates that have a disk on a storage domain.
+func (e *Engine) ownersOn(domain *object, rel string) []*object {
+	on := map[string]bool{}
+	for _, d := range e.disksOn(domain) {
+		on[d.id] = true
+	}
+	var out []*object
+	for _, o := range e.col(rel).list {
+		if slices.ContainsFunc(o.sub("diskattachments"), func(a *object) bool { return on[a.id] }) {
+			out = append(out, domain.view(rel, o))
+		}
+	}
+	return out
 }
 
 // filter returns the objects of a top-level collection that refer to an id.

@@ -16,6 +16,7 @@ type Options struct {
 	Product  string   // name in product_info; empty is oVirt Engine
 	User     string   // with profile; empty is admin@internal
 	Password string   // empty is secret
+	Users    []User   // who are no administrators
 
 	// Speed is how many engine seconds pass in a real second; 0 stands for a
 	// clock that only [Engine.Advance] moves. Trials use 1, tests 100 or so.

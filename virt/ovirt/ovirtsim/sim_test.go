@@ -47,8 +47,14 @@ func start(t *testing.T, o Options) *client {
 
 func (c *client) login() {
 	c.t.Helper()
+	c.token = c.logIn(c.e.User(), c.e.Password())
+}
+
+// logIn gives a token.
+func (c *client) logIn(user, password string) string {
+	c.t.Helper()
 	r, err := c.http.PostForm("https://"+c.e.Addr()+"/ovirt-engine/sso/oauth/token", url.Values{"grant_type": {"password"},
-		"scope": {"ovirt-app-api"}, "username": {c.e.User()}, "password": {c.e.Password()}})
+		"scope": {"ovirt-app-api"}, "username": {user}, "password": {password}})
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -57,7 +63,7 @@ func (c *client) login() {
 	if err := json.NewDecoder(r.Body).Decode(&v); err != nil {
 		c.t.Fatal(err)
 	}
-	c.token = v["access_token"]
+	return v["access_token"]
 }
 
 // raw sends one request; the reply's body is returned as it came.

@@ -13,6 +13,7 @@ import (
 // session is what a token stands for.
 type session struct {
 	used time.Time // engine time of the last request
+	user *User     // nil is the administrator
 }
 
 const scope = "ovirt-app-api"
@@ -78,33 +79,41 @@ func (e *Engine) token(c *call) {
 		c.ssoFail("access_denied", "Cannot authenticate user No valid profile found in credentials..")
 		return
 	}
-	if why := e.login(user, form.Get("password")); why != "" {
+	who, why := e.login(user, form.Get("password"))
+	if why != "" {
 		c.ssoFail("access_denied", "Cannot authenticate user '"+user+"': "+why+".")
 		return
 	}
-	t := e.newToken()
+	t := e.newToken(who)
 	c.json(http.StatusOK, map[string]string{"access_token": t, "scope": scope, "exp": "9223372036854775807", "token_type": "bearer"})
 }
 
-// login checks a password; it returns what is wrong.
-func (e *Engine) login(user, password string) string {
+// login checks a password; it returns who it is, nil for the administrator, or
+// what is wrong.
+func (e *Engine) login(user, password string) (who *User, wrong string) {
+	right := user == e.opts.User && password == e.opts.Password
+	for i, u := range e.opts.Users {
+		if u.Name == user && orElse(u.Password, "secret") == password {
+			who, right = &e.opts.Users[i], true
+		}
+	}
 	switch {
 	case e.failed >= lockAfter || e.rules["locked"]:
-		return strings.TrimSuffix(locked, ".")
-	case user != e.opts.User || password != e.opts.Password:
+		return nil, strings.TrimSuffix(locked, ".")
+	case !right:
 		e.failed++
-		return strings.TrimSuffix(badLogin, ".")
+		return nil, strings.TrimSuffix(badLogin, ".")
 	case e.rules["expired"]:
-		return "The user account has expired or the password has to be changed"
+		return nil, "The user account has expired or the password has to be changed"
 	}
 	e.failed = 0
-	return ""
+	return who, ""
 }
 
-func (e *Engine) newToken() string {
+func (e *Engine) newToken(who *User) string {
 	raw := append(uuidBytes(), uuidBytes()...)
 	t := base64.RawURLEncoding.EncodeToString(append(raw, append(uuidBytes(), uuidBytes()...)...))
-	e.tokens[t] = &session{used: e.clock.now()}
+	e.tokens[t] = &session{used: e.clock.now(), user: who}
 	return t
 }
 
@@ -117,30 +126,33 @@ func uuidBytes() []byte {
 func (e *Engine) authenticate(c *call) string {
 	auth := c.r.Header.Get("Authorization")
 	if t, ok := strings.CutPrefix(auth, "Bearer "); ok {
-		return e.useToken(t)
+		return e.useToken(c, t)
 	}
 	if user, password, ok := c.r.BasicAuth(); ok {
-		if e.login(user, password) != "" {
+		who, wrong := e.login(user, password)
+		if wrong != "" {
 			return "Unauthorized"
 		}
+		c.user = who
 		if strings.Contains(c.r.Header.Get("Prefer"), "persistent-auth") {
-			http.SetCookie(c.w, &http.Cookie{Name: "JSESSIONID", Value: e.newToken(), Path: base, Secure: true, HttpOnly: true})
+			http.SetCookie(c.w, &http.Cookie{Name: "JSESSIONID", Value: e.newToken(who), Path: base, Secure: true, HttpOnly: true})
 		}
 		return ""
 	}
 	if k, err := c.r.Cookie("JSESSIONID"); err == nil && strings.Contains(c.r.Header.Get("Prefer"), "persistent-auth") {
-		return e.useToken(k.Value)
+		return e.useToken(c, k.Value)
 	}
 	return "Unauthorized"
 }
 
-func (e *Engine) useToken(t string) string {
+func (e *Engine) useToken(c *call, t string) string {
 	s := e.tokens[t]
 	if s == nil || e.clock.now().Sub(s.used) > e.opts.Session {
 		delete(e.tokens, t)
 		return expired
 	}
 	s.used = e.clock.now()
+	c.user = s.user
 	return ""
 }
 

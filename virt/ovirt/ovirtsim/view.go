@@ -11,6 +11,8 @@ type view struct {
 	e    *Engine
 	all  bool // all_content
 	next bool // next_run
+
+	filtered bool // without what is about hosts
 }
 
 // show makes an object's document with its links and actions, and with what is
@@ -120,6 +122,9 @@ func (e *Engine) vmDocument(o *object, v view) *elem {
 	if i := x.kid("initialization"); i != nil {
 		x = x.put(i.without("root_password"))
 	}
+	if v.filtered {
+		x = x.without("host", "placement_policy")
+	}
 	if v.all && o.hidden != nil {
 		x = &elem{name: x.name, kids: slices.Concat(x.kids, o.hidden.kids)}
 	}
@@ -127,7 +132,7 @@ func (e *Engine) vmDocument(o *object, v view) *elem {
 }
 
 // describe is GET /ovirt-engine/api.
-func (e *Engine) describe() *elem {
+func (e *Engine) describe(c *call) *elem {
 	x := el("api")
 	for _, rel := range e.apiLinks() {
 		x.kids = append(x.kids, &elem{name: "link", rel: rel, href: base + "/" + rel})
@@ -172,6 +177,9 @@ func (e *Engine) describe() *elem {
 		el("summary", sum("hosts", "hosts", "up"), el("storage_domains", num("active", storage), num("total", len(e.col("storagedomains").list))),
 			sum("users", "users", ""), sum("vms", "vms", "up")),
 		date("time", e.clock.now()), user("authenticated_user"), user("effective_user"))
+	if c.filtered() {
+		return x.without("summary")
+	}
 	return x
 }
 
