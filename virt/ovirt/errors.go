@@ -50,7 +50,7 @@ func (f *Fault) Error() string {
 // Unwrap gives the kind of failure.
 func (f *Fault) Unwrap() error {
 	switch {
-	case f.Status == http.StatusUnauthorized, f.Status == http.StatusForbidden:
+	case f.Status == http.StatusUnauthorized, f.Status == http.StatusForbidden, strings.Contains(f.Detail, noAdminText):
 		return virt.ErrAuth
 	case f.foreign, f.Status == http.StatusBadGateway, f.Status == http.StatusServiceUnavailable, f.Status == http.StatusGatewayTimeout:
 		return virt.ErrUnreachable
@@ -101,6 +101,10 @@ var lastingTexts = []string{"is being used"}
 // hotPlugText comes with a status that is final otherwise; a guest that is
 // booting does not answer yet.
 const hotPlugText = "Failed to hot-plug disk"
+
+// noAdminText comes with status 400: who has no administrator's role sees nothing
+// of an engine but what a filtered reply shows, and that leaves hosts out.
+const noAdminText = "insufficient permissions"
 
 // takenTexts say with status 400 what others say with 409.
 var takenTexts = []string{"already exists", "already in use", "ame is in use"}
@@ -216,7 +220,7 @@ func explain(op string, ref virt.Ref, err error) error {
 		e.Summary = "is not there"
 	case f.Status == http.StatusUnauthorized:
 		e.Hint = "the engine took the login and then not its token; look at the clock and the single sign-on of the engine"
-	case f.Status == http.StatusForbidden:
+	case f.Status == http.StatusForbidden, strings.Contains(f.Detail, noAdminText):
 		e.Hint = "give the user the permission on the engine, or use another user"
 	case errors.Is(f, virt.ErrUnreachable):
 		e.Hint = "look whether the engine is up, and at its url in the inventory"

@@ -560,3 +560,16 @@ func TestPlanWritesNothing(t *testing.T) {
 		t.Errorf("%d requests that write: %v", n, e.Stats().Procedures)
 	}
 }
+
+// Who has no administrator's role is told so by the engine, with a status that
+// means something else otherwise.
+func TestNoAdministrator(t *testing.T) {
+	o := small()
+	o.Users = []ovirtsim.User{{Name: "ann@internal"}}
+	_, e := simulated(t, o, func(c *Config) { c.Username = "ann@internal" })
+	_, err := e.VMs(t.Context())
+	var known *virt.Error
+	if !errors.Is(err, virt.ErrAuth) || !errors.As(err, &known) || !strings.Contains(known.Hint, "use another user") {
+		t.Errorf("got %v", err)
+	}
+}
