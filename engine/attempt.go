@@ -35,6 +35,19 @@ func (r *runner) item(ctx context.Context, sc *scope, at event.At) (res event.Re
 		res.Status, res.Reason = event.Skipped, "when does not hold"
 		return res, registered(&res, nil)
 	}
+	if s.DelegateTo != nil {
+		var reason string
+		if reason, err = r.delegate(ctx, sc); err != nil {
+			res = failure(sc, res, err)
+			return res, registered(&res, nil)
+		}
+		if reason != "" {
+			r.uncertain(ctx, sc, nil, nil)
+			res.Status, res.Reason = event.Undecided, reason
+			return res, expr.Unknown{}
+		}
+		res.Delegated = sc.on.Name
+	}
 	if s.Timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, s.Timeout, fmt.Errorf("the step's timeout of %s is over", s.Timeout))
@@ -144,7 +157,7 @@ func (r *runner) try(ctx context.Context, sc *scope, res event.Result) (event.Re
 	if s.Spec.Vars {
 		return r.setVars(ctx, sc, call, res)
 	}
-	rec := &recorder{sink: r.sink, at: res.At, predicted: res.Predicted, maybe: res.Maybe, hide: sc.hidden(), wrote: sc.target.noteWriter}
+	rec := &recorder{sink: r.sink, at: res.At, predicted: res.Predicted, maybe: res.Maybe, hide: sc.hidden(), wrote: sc.on.noteWriter}
 	env, err := r.env(ctx, sc, rec)
 	if err != nil {
 		return failure(sc, res, err), nil
@@ -377,14 +390,14 @@ func (r *runner) uncertain(ctx context.Context, sc *scope, args *source.Node, li
 	if !r.opts.Check || kind == "" && len(list) == 0 {
 		return
 	}
-	if _, err := sc.target.connect(ctx, r); err != nil {
+	if _, err := sc.on.connect(ctx, r); err != nil {
 		return // the next step that needs the target says so
 	}
 	refs := touched(list)
 	if kind != "" {
 		refs = append(refs, virt.Ref{Kind: kind, Name: objectName(sc.step, args)})
 	}
-	sc.target.overlay.MarkMaybe(refs...)
+	sc.on.overlay.MarkMaybe(refs...)
 }
 
 // objectName gives the name of the object that a step is about; "" where only the

@@ -16,7 +16,7 @@ import (
 // env makes what a step can reach, for one item. In a plan the platform and the
 // controller are dry runs, nothing waits and nobody is asked.
 func (r *runner) env(ctx context.Context, sc *scope, rec *recorder) (*step.Env, error) {
-	t := sc.target
+	t := sc.on
 	env := &step.Env{
 		Target: step.Target{Name: t.Name, Kind: t.Kind, Groups: t.Groups},
 		Files:  r.world.Files(sc.play.file),

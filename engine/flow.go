@@ -8,6 +8,7 @@ import (
 
 // frame is where in a play steps stand.
 type frame struct {
+	batch *batch
 	// rescued says that a rescue takes over where they fail.
 	rescued bool
 	handler bool
@@ -32,7 +33,7 @@ func (r *runner) nodes(ctx context.Context, p *play, list []playbook.Node, targe
 			r.block(ctx, p, n, alive, f)
 		case *playbook.Flush:
 			if p.flushes[n] {
-				r.flush(ctx, p, alive)
+				r.flush(ctx, p, alive, f)
 			}
 		}
 	}

@@ -12,25 +12,25 @@ import (
 // flush runs the handlers that targets have to run: in the order in which they
 // stand in the play, each once however often it was notified. What they notify
 // themselves runs, too; that this ends is checked at load.
-func (r *runner) flush(ctx context.Context, p *play, targets []*target) {
+func (r *runner) flush(ctx context.Context, p *play, targets []*target, f frame) {
+	sure := frame{batch: f.batch, handler: true}
+	doubtful := sure
+	doubtful.maybe = "a step that notifies it is decided at run time"
 	for again := true; again; {
 		again = false
 		for _, h := range p.Handlers {
-			var sure, maybe []*target
+			turns := map[frame][]*target{}
 			for _, t := range alive(targets) {
 				switch notified, certain := t.take(h); {
 				case notified && certain:
-					sure = append(sure, t)
+					turns[sure] = append(turns[sure], t)
 				case notified:
-					maybe = append(maybe, t)
+					turns[doubtful] = append(turns[doubtful], t)
 				}
 			}
-			for _, turn := range []struct {
-				targets []*target
-				frame   frame
-			}{{sure, frame{handler: true}}, {maybe, frame{handler: true, maybe: "a step that notifies it is decided at run time"}}} {
-				if len(turn.targets) > 0 && !stopped(ctx) {
-					r.step(ctx, p, h, turn.targets, turn.frame)
+			for _, f := range []frame{sure, doubtful} {
+				if len(turns[f]) > 0 && !stopped(ctx) {
+					r.step(ctx, p, h, turns[f], f)
 					again = again || len(h.Notify) > 0
 				}
 			}
@@ -40,7 +40,7 @@ func (r *runner) flush(ctx context.Context, p *play, targets []*target) {
 
 // lastHandlers runs the handlers at the end of a play, and tells of those that a
 // failed or interrupted target leaves undone.
-func (r *runner) lastHandlers(ctx context.Context, p *play, targets []*target) {
+func (r *runner) lastHandlers(ctx context.Context, p *play, targets []*target, f frame) {
 	var failed []*target
 	if p.ForceHandlers || r.opts.ForceHandlers {
 		for _, t := range targets {
@@ -50,7 +50,7 @@ func (r *runner) lastHandlers(ctx context.Context, p *play, targets []*target) {
 		}
 	}
 	if !stopped(ctx) {
-		r.flush(ctx, p, targets)
+		r.flush(ctx, p, targets, f)
 	}
 	for _, t := range failed {
 		t.fail()

@@ -187,6 +187,9 @@ func failure(sc *scope, res event.Result, err error) event.Result {
 		res.Error = &event.Failure{Kind: res.Error.Kind, Object: res.Error.Object, Summary: "failed; no_log hides how"}
 	}
 	res.Error.At = where(s, err)
+	if d, ok := err.(diag.Diagnostic); ok && !sc.hidden() {
+		res.Error.Summary, res.Error.Do = d.Summary, d.Detail // its place stands beside it
+	}
 	switch {
 	case lost:
 		res.Status = event.Unreachable

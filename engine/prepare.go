@@ -26,6 +26,7 @@ type play struct {
 	targets []Target
 	index   map[*playbook.Step]int // of those that the tags leave, from 1, over the whole run
 	flushes map[*playbook.Flush]bool
+	serial  []playbook.Share
 	inherit map[*source.Node]*expr.Template
 }
 
@@ -62,13 +63,23 @@ func preparePlay(ctx context.Context, file string, p *playbook.Play, w *World, o
 	out := &play{Play: p, file: file, inherit: map[*source.Node]*expr.Template{}, index: map[*playbook.Step]int{}, flushes: map[*playbook.Flush]bool{}}
 	var list diag.List
 	if p.Targets != nil {
-		pattern, found := evalTargets(ctx, p, w, o)
+		pattern, found := evalEarly(ctx, p.Targets, p, w, o)
 		list.Add(found...)
 		if pattern != nil {
 			out.targets, found = w.Select(pattern)
 			list.Add(found...)
 		}
 	}
+	if p.Serial != nil {
+		n, found := evalEarly(ctx, p.Serial, p, w, o)
+		list.Add(found...)
+		if n != nil {
+			var err error
+			out.serial, err = playbook.Serial(n)
+			list.Add(diag.FromError(err, p.Serial.Range)...)
+		}
+	}
+	list.Add(delegates(p, w)...)
 	world := playbook.World{Vars: map[string]map[string]*source.Node{}, Extra: o.Extra, Earlier: maps.Clone(earlier), Options: expr.Options{Host: w.Host}}
 	for _, t := range out.targets {
 		world.Vars[t.Name] = t.Vars
@@ -105,9 +116,23 @@ func (p *play) choose(list []playbook.Node, all *Prepared, o Options) {
 	}
 }
 
-// evalTargets gives the pattern of a play, whose text may hold expressions over
-// -e and the play's own variables.
-func evalTargets(ctx context.Context, p *playbook.Play, w *World, o Options) (*source.Node, diag.List) {
+// delegates checks the targets that steps name outright to act on.
+func delegates(p *playbook.Play, w *World) diag.List {
+	var list diag.List
+	for _, s := range slices.Concat(p.Steps, p.Handlers) {
+		if s.DelegateTo == nil || playbook.IsDynamic(s.DelegateTo) {
+			continue
+		}
+		if _, err := w.find(s.DelegateTo); err != nil {
+			list.Add(diag.FromError(err, s.DelegateTo.Range)...)
+		}
+	}
+	return list
+}
+
+// evalEarly evaluates what a play needs before it knows its targets: the text may
+// hold expressions over -e and the play's own variables.
+func evalEarly(ctx context.Context, what *source.Node, p *playbook.Play, w *World, o Options) (*source.Node, diag.List) {
 	names, values := map[string]expr.Field{}, expr.Values{}
 	for _, v := range p.Vars {
 		if !hasExpression(v.Value) {
@@ -117,12 +142,12 @@ func evalTargets(ctx context.Context, p *playbook.Play, w *World, o Options) (*s
 	for name, n := range o.Extra {
 		names[name], values[name] = expr.Field{Type: expr.TypeOf(n)}, expr.FromNode(n)
 	}
-	t, list := expr.CompileNode(p.Targets, expr.NewScope(names, expr.Options{Host: w.Host}))
+	t, list := expr.CompileNode(what, expr.NewScope(names, expr.Options{Host: w.Host}))
 	if list.HasErrors() {
 		return nil, list
 	}
 	n, err := t.Eval(ctx, values)
-	return n, diag.FromError(err, p.Targets.Range)
+	return n, diag.FromError(err, what.Range)
 }
 
 func hasExpression(n *source.Node) bool {

@@ -3,7 +3,9 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nactl/nactl/engine/event"
@@ -27,6 +29,7 @@ type runner struct {
 	start   time.Time
 
 	steps   int
+	broken  atomic.Bool // too many targets failed: no further plays
 	secrets secrets
 	answers answers
 	counts  *event.Tally
@@ -47,10 +50,15 @@ func Run(ctx context.Context, p *Prepared, w *World, o Options) int {
 		started.Targets = append(started.Targets, event.Target{Name: t.Name, Kind: t.Kind})
 		names = append(names, t.Name)
 	}
+	for _, t := range w.All { // steps may act on any of them, and read its variables
+		if r.targets[t.Name] == nil {
+			r.targets[t.Name] = newTarget(t)
+		}
+	}
 	r.counts = event.NewTally(o.Check, names...)
 	r.sink.Emit(started)
 	for i, pl := range p.plays {
-		if ctx.Err() != nil {
+		if ctx.Err() != nil || r.broken.Load() {
 			break
 		}
 		r.play(ctx, pl, i+1, len(p.plays))
@@ -96,20 +104,34 @@ func exitCode(ctx context.Context, recap event.Recap) (code int, status string) 
 
 // play runs the steps of one play, each on all of its targets before the next.
 func (r *runner) play(ctx context.Context, p *play, index, total int) {
-	e := event.PlayStarted{Play: p.ID, Name: p.Name, Index: index, Total: total, Position: position(p.Range)}
-	for _, t := range p.targets {
-		e.Targets = append(e.Targets, t.Name)
-	}
-	r.sink.Emit(e)
 	if p.Timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, p.Timeout, errPlayTimeout)
 		defer cancel()
 	}
 	r.foresee(ctx, p)
-	targets := r.of(p)
-	r.nodes(ctx, p, p.Body, targets, frame{})
-	r.lastHandlers(ctx, p, targets)
+	batches := r.batches(p)
+	for i, b := range batches {
+		e := event.PlayStarted{Play: p.ID, Name: p.Name, Index: index, Total: total, Position: position(p.Range), Strategy: string(p.Strategy)}
+		for _, t := range b.targets {
+			e.Targets = append(e.Targets, t.Name)
+		}
+		if len(p.serial) > 0 {
+			e.Batch, e.Batches = i+1, len(batches)
+		}
+		r.sink.Emit(e)
+		r.batch(ctx, p, b)
+		if stopped(ctx) || r.broken.Load() {
+			return
+		}
+		if b.spent() && len(p.serial) > 0 {
+			r.broken.Store(true)
+			if i < len(batches)-1 {
+				r.sink.Emit(event.Warning{Position: position(p.Range), Text: fmt.Sprintf("all targets of batch %d of %d failed: the run ends here", i+1, len(batches))})
+			}
+			return
+		}
+	}
 }
 
 // stopped tells whether nothing new is to be started. A play that ran out of time
@@ -151,14 +173,28 @@ func (r *runner) step(ctx context.Context, p *play, s *playbook.Step, targets []
 	}
 	e.Targets = names
 	r.sink.Emit(e)
-	forks := r.opts.Forks
-	if p.Forks > 0 {
-		forks = min(forks, p.Forks)
+	if s.RunOnce {
+		r.onTarget(ctx, p, s, targets[0], f)
+		for _, t := range targets[1:] {
+			t.follow(targets[0], s)
+		}
+	} else {
+		limit := r.forks(p)
+		if s.Throttle > 0 {
+			limit = min(limit, s.Throttle)
+		}
+		each(limit, len(targets), func(i int) { r.onTarget(ctx, p, s, targets[i], f) })
 	}
-	each(forks, len(targets), func(i int) {
-		r.onTarget(ctx, p, s, targets[i], f)
-	})
 	r.sink.Emit(event.StepEnded{Step: s.ID, Targets: names, Elapsed: event.Seconds(time.Since(start))})
+	r.tooMany(p, s, f.batch)
+}
+
+// forks is how many targets of a play run side by side.
+func (r *runner) forks(p *play) int {
+	if p.Forks > 0 {
+		return min(r.opts.Forks, p.Forks)
+	}
+	return r.opts.Forks
 }
 
 // title gives the step's name as it reads on its first target; where it cannot

@@ -26,6 +26,7 @@ type target struct {
 	mu     sync.Mutex
 	vars   map[string]any // set and registered
 	failed bool           // no further steps, unless a rescue takes over
+	sunk   bool           // failed, and nothing rescued it
 	// unreachable also says that there are no further steps; nothing can help.
 	unreachable bool
 	notified    map[*playbook.Step]bool // handlers; false where only a plan's doubt calls for them
@@ -67,6 +68,12 @@ func (t *target) isLost() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.failed || t.unreachable
+}
+
+func (t *target) isSunk() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.sunk
 }
 
 // recover lets a target that failed go on; it tells whether there was need.
@@ -127,6 +134,26 @@ func (t *target) connect(ctx context.Context, r *runner) (virt.Platform, error) 
 	return t.platform, t.openErr
 }
 
+// follow takes over what a step, which ran on one target for all, left there: its
+// variables, and whether it failed.
+func (t *target) follow(first *target, s *playbook.Step) {
+	first.mu.Lock()
+	vars, failed, mishap := map[string]any{}, first.failed, first.failure
+	for _, name := range s.Sets() {
+		if v, ok := first.vars[name]; ok {
+			vars[name] = v
+		}
+	}
+	lost := first.unreachable
+	first.mu.Unlock()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	maps.Copy(t.vars, vars)
+	if failed || lost {
+		t.failed, t.failure = true, mishap
+	}
+}
+
 // ended notes that a step has ended here, at is how long after the run's start,
 // and what it registers.
 func (t *target) ended(s *playbook.Step, r event.Result, value any, at time.Duration) {
@@ -135,9 +162,10 @@ func (t *target) ended(s *playbook.Step, r event.Result, value any, at time.Dura
 	t.last = at
 	switch r.Status {
 	case event.Unreachable:
-		t.unreachable = true
+		t.unreachable, t.sunk = true, true
 	case event.Failed, event.Rescued:
 		t.failed = true
+		t.sunk = t.sunk || r.Status == event.Failed
 		t.failure = mishap{step: map[string]any{"name": s.Title(), "word": s.Word, "id": s.ID}, value: value}
 	}
 }

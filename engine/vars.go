@@ -18,6 +18,7 @@ type scope struct {
 	run    *runner
 	play   *play
 	target *target
+	on     *target        // where the step acts: target, unless it delegates
 	step   *playbook.Step // nil outside of steps
 	frame  frame
 	locals map[string]any // item, loop, the step's own result
@@ -27,13 +28,13 @@ type scope struct {
 }
 
 func (r *runner) scope(p *play, t *target, s *playbook.Step) *scope {
-	return &scope{run: r, play: p, target: t, step: s, locals: map[string]any{}, memo: map[string]any{}, busy: map[string]bool{}, peers: map[string]*scope{}}
+	return &scope{run: r, play: p, target: t, on: t, step: s, locals: map[string]any{}, memo: map[string]any{}, busy: map[string]bool{}, peers: map[string]*scope{}}
 }
 
 // with gives a scope that knows further names, for one item of a loop.
 func (s *scope) with(locals map[string]any) *scope {
 	c := s.run.scope(s.play, s.target, s.step)
-	c.frame = s.frame
+	c.frame, c.on = s.frame, s.on
 	maps.Copy(c.locals, s.locals)
 	maps.Copy(c.locals, locals)
 	return c
@@ -131,11 +132,7 @@ func (s *scope) peer(name string) *scope {
 	}
 	t := s.run.targets[name]
 	if t == nil {
-		i := slices.IndexFunc(s.run.world.All, func(t Target) bool { return t.Name == name })
-		if i < 0 {
-			return nil
-		}
-		t = newTarget(s.run.world.All[i])
+		return nil
 	}
 	p := s.run.scope(s.play, t, nil)
 	p.peers = s.peers

@@ -12,7 +12,7 @@ import (
 // verify proves that changes took: the step, run once more over a dry run of what
 // is there now, has nothing left to do. Live values have a while to settle.
 func (r *runner) verify(ctx context.Context, sc *scope, c call, at event.At, objects []virt.Ref) error {
-	p := sc.target.platform
+	p := sc.on.platform
 	deadline := time.Now().Add(verifyTimeout)
 	for pause := 100 * time.Millisecond; ; pause = min(2*pause, 2*time.Second) {
 		p.Forget(objects...)
@@ -24,7 +24,7 @@ func (r *runner) verify(ctx context.Context, sc *scope, c call, at event.At, obj
 			return &virt.Error{
 				Kind: virt.ErrConflict, Object: left[0].ref, Summary: "did not converge",
 				Wanted: "nothing left to do after the change", Found: "the step would change again: " + describe(left),
-				Hint: sc.target.otherWriters(at, left),
+				Hint: sc.on.otherWriters(at, left),
 			}
 		}
 		if err := sleep(ctx, pause); err != nil {

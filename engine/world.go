@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/nactl/nactl/engine/diag"
@@ -43,6 +44,20 @@ type World struct {
 	Ask func(ctx context.Context, prompt string) (string, error)
 	// Host answers the functions env and file of expressions.
 	Host expr.Host
+}
+
+// find gives the target that a text names.
+func (w *World) find(n *source.Node) (Target, error) {
+	name, ok := step.Text(n)
+	var names []string
+	for _, t := range w.All {
+		if ok && t.Name == name {
+			return t, nil
+		}
+		names = append(names, t.Name)
+	}
+	return Target{}, diag.Diagnostic{Range: n.Range, Rule: "delegate",
+		Summary: fmt.Sprintf("delegate_to: the inventory has no target %q%s", name, diag.DidYouMean(name, names))}
 }
 
 // Options are how a run is made.

@@ -100,6 +100,9 @@ func (t *Terminal) resultRows(r Result, a *activity) []row {
 			list[0].detail = strings.TrimSpace(list[0].detail + "  (" + label + ")")
 		}
 	}
+	if r.Delegated != "" && r.Delegated != r.Target {
+		list[0].detail = strings.TrimSpace(list[0].detail + "  (on " + oneLine(r.Delegated) + ")")
+	}
 	if r.Attempt > 1 {
 		list[0].detail = strings.TrimSpace(fmt.Sprintf("%s  (attempt %d)", list[0].detail, r.Attempt))
 	}

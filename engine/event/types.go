@@ -225,6 +225,7 @@ type Result struct {
 	Pending       bool           `json:"pending,omitempty"`        // right in the configuration, not yet live
 	PendingFields []virt.Pending `json:"pending_fields,omitempty"` // what Pending is about
 	Object        *virt.Ref      `json:"object,omitempty"`         // what the step is about, where there is one
+	Delegated     string         `json:"delegated,omitempty"`      // the target that it acted on, by delegate_to
 	Reason        string         `json:"reason,omitempty"`         // why skipped, or why undecided
 	Message       string         `json:"message,omitempty"`        // one line from the step itself
 	Error         *Failure       `json:"error,omitempty"`

@@ -59,7 +59,7 @@ func (c *compiler) run() {
 	}
 	c.later = map[string]string{}
 	for _, s := range c.play.Steps {
-		for _, name := range s.sets() {
+		for _, name := range s.Sets() {
 			if _, known := c.names[name]; !known {
 				c.later[name] = s.title()
 			}
@@ -221,6 +221,7 @@ func (c *compiler) step(s *Step) {
 	nameNode := &source.Node{Kind: source.String, Str: s.Name, Range: s.Range}
 	out.Name = c.template(nameNode, outer)
 	out.When = c.condition(s.when, scope)
+	out.DelegateTo = c.template(s.DelegateTo, scope)
 	out.LoopLabel = c.template(s.LoopLabel, scope)
 	out.Conditions = map[string]*expr.Condition{}
 	for _, key := range s.Spec.Conditions {
@@ -336,8 +337,8 @@ func (c *compiler) found(list diag.List, chains []expr.Chain) {
 	}
 }
 
-// sets names the variables that the step leaves behind.
-func (s *Step) sets() []string {
+// Sets names the variables that the step leaves behind.
+func (s *Step) Sets() []string {
 	var names []string
 	if s.Register != "" {
 		names = append(names, s.Register)

@@ -33,6 +33,13 @@ func init() {
 			}},
 		keyword[Play]{Keyword{Name: "handlers", Form: StepList, Doc: "steps that run once, in this order, when a step that changed something has notified them: at the end of the play and at `flush_handlers`"},
 			func(l *loader, p *Play, e source.Entry) { p.Handlers = l.handlers(e.Value, inherited{}) }},
+		keyword[Play]{Keyword{Name: "serial", Form: Value, Doc: "so many targets at a time: `2`, `25%`, or a list as `[1, 5, 100%]` whose last holds for the rest"},
+			func(l *loader, p *Play, e source.Entry) { l.serial(p, e) }},
+		keyword[Play]{Keyword{Name: "strategy", Form: Text, Default: string(Linear), Doc: "`linear`: each step ends on all targets before the next begins; `free`: each target goes as fast as it can"},
+			func(l *loader, p *Play, e source.Entry) { l.strategy(p, e) }},
+		keyword[Play]{Keyword{Name: "max_fail_percentage", Form: Count, Doc: "the run ends when more targets than that have failed, in percent of the batch"},
+			func(l *loader, p *Play, e source.Entry) { p.MaxFailPercentage = l.percentage(e) }},
+		flag(Keyword{Name: "any_errors_fatal", Default: "false", Doc: "the run ends on all targets when one fails"}, func(p *Play) *bool { return &p.AnyErrorsFatal }),
 		flag(Keyword{Name: "force_handlers", Default: "false", Doc: "run notified handlers on targets that failed, too"}, func(p *Play) *bool { return &p.ForceHandlers }),
 	)
 	stepWords = newKeywords(
@@ -57,6 +64,9 @@ func init() {
 		flag(Keyword{Name: "verify", Default: "true", Doc: "prove after a change that it took, by a second look"}, func(s *Step) *bool { return &s.Verify }),
 		keyword[Step]{Keyword{Name: "check_mode", Form: True, Doc: "`true`: only show what the step would do, also in a play"},
 			func(l *loader, s *Step, e source.Entry) { s.CheckMode = l.checkMode(e) }},
+		flag(Keyword{Name: "run_once", Default: "false", Doc: "do the step on the first target only, for all of them: they have its result, too"}, func(s *Step) *bool { return &s.RunOnce }),
+		value(Keyword{Name: "delegate_to", Form: Value, Doc: "the target on which the step acts; its variables stay those of the target that it runs for"}, func(s *Step) **source.Node { return &s.DelegateTo }),
+		count(Keyword{Name: "throttle", Least: 1, Doc: "at most so many targets side by side"}, func(s *Step) *int { return &s.Throttle }),
 		keyword[Step]{Keyword{Name: "notify", Form: Texts, Doc: "handlers, by name or topic, that run when this step changed something"},
 			func(l *loader, s *Step, e source.Entry) { s.notify = terms(e.Value) }},
 		texts(Keyword{Name: "listen", Doc: "of a handler: topics that notify it, beside its name"}, func(s *Step) *[]string { return &s.listen }),

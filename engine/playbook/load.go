@@ -140,6 +140,13 @@ func (l *loader) play(n *source.Node) *Play {
 	if p.Targets == nil {
 		l.errorf(n.Range, "play", "the play has no targets; name nodes, clusters, engines or groups of the inventory: `targets: all`")
 	}
+	if p.Strategy == Free {
+		for _, s := range slices.Concat(p.Steps, p.Handlers) {
+			if s.RunOnce {
+				l.errorf(s.Range, "strategy", "run_once needs strategy linear: with free each target goes its own way")
+			}
+		}
+	}
 	if n.Get("steps") == nil {
 		l.errorf(n.Range, "play", "the play has no steps")
 	}

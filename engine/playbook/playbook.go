@@ -17,6 +17,7 @@ import (
 	"github.com/nactl/nactl/engine/expr"
 	"github.com/nactl/nactl/engine/source"
 	"github.com/nactl/nactl/modules/step"
+	"github.com/nactl/nactl/virt"
 )
 
 // Playbook is one file.
@@ -43,8 +44,22 @@ type Play struct {
 	Handlers      []*Step
 	ForceHandlers bool // also on targets that failed
 
+	Serial            *source.Node // nil = all targets together; see the function Serial
+	Strategy          Strategy
+	AnyErrorsFatal    bool
+	MaxFailPercentage virt.Opt[int] // of a batch; more, and the run ends
+
 	vars, varsFiles []Var // where Vars come from
 }
+
+// Strategy is how the targets of a play keep step.
+type Strategy string
+
+// The strategies.
+const (
+	Linear Strategy = "linear" // a step ends on all targets before the next begins; the default
+	Free   Strategy = "free"   // each target goes as fast as it can
+)
 
 // Leaves describes the variables that the play's steps set and register, for the
 // plays that follow. A step that was skipped leaves none.
@@ -92,8 +107,11 @@ type Step struct {
 	IgnoreErrors bool
 	NoLog        bool
 	Verify       bool
-	CheckMode    bool    // predicted even in a play
-	Notify       []*Step // the handlers that a change of this step is for
+	CheckMode    bool         // predicted even in a play
+	RunOnce      bool         // on one target, for all of the batch
+	Throttle     int          // at most so many targets side by side; 0 = as the play
+	DelegateTo   *source.Node // the target on which it acts; nil = the one that it runs for
+	Notify       []*Step      // the handlers that a change of this step is for
 
 	notify []*source.Node // as written
 	listen []string       // topics, of a handler
@@ -115,6 +133,7 @@ func (s *Step) Title() string { return cmp.Or(s.Name, s.Word) }
 // Compiled are the expressions of a step. A nil condition was not written.
 type Compiled struct {
 	Name        *expr.Template
+	DelegateTo  *expr.Template
 	Args        *expr.Template
 	Conditions  map[string]*expr.Condition // of the arguments that are conditions
 	Loop        *expr.Template
