@@ -8,6 +8,7 @@ import (
 	"github.com/nactl/nactl/modules/createvlan"
 	"github.com/nactl/nactl/modules/createvm"
 	"github.com/nactl/nactl/modules/debug"
+	"github.com/nactl/nactl/modules/deleteaffinity"
 	"github.com/nactl/nactl/modules/deletevlan"
 	"github.com/nactl/nactl/modules/deletevm"
 	"github.com/nactl/nactl/modules/detachdisk"
@@ -22,9 +23,11 @@ import (
 	"github.com/nactl/nactl/modules/pause"
 	"github.com/nactl/nactl/modules/power"
 	"github.com/nactl/nactl/modules/resizedisk"
+	"github.com/nactl/nactl/modules/setaffinity"
 	"github.com/nactl/nactl/modules/setcpu"
 	"github.com/nactl/nactl/modules/setmemory"
 	"github.com/nactl/nactl/modules/setvars"
+	"github.com/nactl/nactl/modules/setvm"
 	"github.com/nactl/nactl/modules/step"
 	"github.com/nactl/nactl/modules/vmfacts"
 	"github.com/nactl/nactl/modules/waitfor"
@@ -33,9 +36,9 @@ import (
 // Registry gives all steps.
 func Registry() *step.Registry {
 	return step.NewRegistry(
-		assert.Spec, attachdisk.Spec, attachnic.Spec, createvlan.Spec, createvm.Spec, debug.Spec, deletevlan.Spec,
+		assert.Spec, attachdisk.Spec, attachnic.Spec, createvlan.Spec, createvm.Spec, debug.Spec, deleteaffinity.Spec, deletevlan.Spec,
 		deletevm.Spec, detachdisk.Spec, detachnic.Spec, fail.Spec, guestexec.Spec, guestfile.Spec, hostactivate.Spec, hostmaintenance.Spec, localexec.Spec,
-		migrate.Spec, pause.Spec, power.Spec, resizedisk.Spec, setcpu.Spec, setmemory.Spec, setvars.Spec, vmfacts.Spec,
+		migrate.Spec, pause.Spec, power.Spec, resizedisk.Spec, setaffinity.Spec, setcpu.Spec, setmemory.Spec, setvars.Spec, setvm.Spec, vmfacts.Spec,
 		waitfor.Spec,
 	)
 }

@@ -35,12 +35,11 @@ type CreateVM struct {
 // OvirtVM is what only engines have of a new VM. What is left empty is the
 // template's.
 type OvirtVM struct {
-	Type             string            `json:"type,omitempty"`      // server, desktop, high_performance
-	BIOSType         string            `json:"bios_type,omitempty"` // as q35_ovmf; else Firmware decides
-	InstanceType     string            `json:"instance_type,omitempty"`
-	Affinity         string            `json:"affinity,omitempty"` // to Host: migratable, user_migratable, pinned
-	HAPriority       int               `json:"ha_priority,omitempty"`
-	CustomProperties map[string]string `json:"custom_properties,omitempty"`
+	Type         string   `json:"type,omitempty"`      // server, desktop, high_performance
+	BIOSType     string   `json:"bios_type,omitempty"` // as q35_ovmf; else Firmware decides
+	InstanceType string   `json:"instance_type,omitempty"`
+	Tags         []string `json:"tags,omitempty"`
+	OvirtSettings
 }
 
 // CloudInit is what a new guest sets up for itself at its first boot.
@@ -113,6 +112,8 @@ type SetVM struct {
 	Autostart   Opt[bool]         `json:"autostart,omitzero"`
 	Boot        Opt[[]string]     `json:"boot,omitzero"`
 	Metadata    map[string]string `json:"metadata,omitempty"` // merged: other keys stay
+	Tags        TagEdit           `json:"tags,omitzero"`
+	Ovirt       *OvirtSettings    `json:"ovirt,omitempty"`
 	// LibvirtXML is merged into the stored domain XML; see virt/libvirt.
 	LibvirtXML Opt[string] `json:"libvirt_xml,omitzero"`
 }

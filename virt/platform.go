@@ -59,6 +59,9 @@ type Reader interface {
 	Image(ctx context.Context, src ImageSource) (*Image, error)
 	Host(ctx context.Context, name string) (*Host, error)
 	Hosts(ctx context.Context) ([]*Host, error)
+	// AffinityGroup gives a group of a cluster; the cluster may be left empty where
+	// there is only one. Platforms without such groups answer ErrUnsupported.
+	AffinityGroup(ctx context.Context, cluster, name string) (*AffinityGroup, error)
 
 	// GuestInfo asks the agent inside a running VM. With no agent that answers, the
 	// info's Agent field says so and the error is nil.

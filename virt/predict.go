@@ -14,6 +14,9 @@ type Rules struct {
 	LiveCPU func(vm *VM, want CPU) string
 	// LiveMemory does the same for memory.
 	LiveMemory func(vm *VM, want Memory) string
+	// NextRun tells why a running VM takes a setting of SetVM over only at its next
+	// start, by its path; empty when it does so at once.
+	NextRun func(path string) string
 	// Created fills in what the platform gives a new VM by itself.
 	Created func(c CreateVM, vm *VM)
 	// Attached does the same for a disk that a VM is given later.
@@ -45,6 +48,10 @@ func (r Rules) Predict(before Object, c Change) (Object, Outcome, error) {
 		return deleteNetwork(before, c)
 	case HostMaintenance, HostActivate:
 		return changeHost(before, c)
+	case SetAffinity:
+		return setAffinity(before, c)
+	case DeleteAffinity:
+		return deleted(before, c.Ref)
 	case GuestWrite:
 		return guestWrite(before, c)
 	case CreateSnapshot:
@@ -274,6 +281,8 @@ func isNil(o Object) bool {
 		return o == nil
 	case *Snapshot:
 		return o == nil
+	case *AffinityGroup:
+		return o == nil
 	default:
 		return false
 	}
@@ -422,7 +431,7 @@ func (r Rules) setVM(vm, after *VM, c SetVM, d *diff) error {
 		after.Autostart = v
 	}
 	if v, ok := c.Boot.Get(); ok {
-		d.set("boot", vm.Boot, v, "")
+		r.later(d, after, "boot", vm.Boot, v)
 		after.Boot = slices.Clone(v)
 	}
 	for _, k := range slices.Sorted(maps.Keys(c.Metadata)) {
@@ -436,6 +445,8 @@ func (r Rules) setVM(vm, after *VM, c SetVM, d *diff) error {
 		}
 		after.Metadata[k] = c.Metadata[k]
 	}
+	setTags(after, c.Tags, d)
+	r.setOvirt(after, c.Ovirt, d)
 	overlay, ok := c.LibvirtXML.Get()
 	if !ok {
 		return nil

@@ -19,6 +19,8 @@ const (
 	KindGuestFile Kind = "guest file"
 	KindSnapshot  Kind = "snapshot"
 	KindLocal     Kind = "controller"
+
+	KindAffinityGroup Kind = "affinity group"
 )
 
 // Ref names one object. Scope narrows Name down where a name alone may be

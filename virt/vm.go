@@ -65,6 +65,7 @@ type VM struct {
 	FQDN        string            `json:"fqdn,omitempty"`      // as the guest's agent reports it; engines only
 	Addresses   []string          `json:"addresses,omitempty"` // likewise, without prefix length; the first NIC's first
 	Tags        []string          `json:"tags,omitempty"`
+	Ovirt       *OvirtSettings    `json:"ovirt,omitempty"` // nil where there is no engine
 	Metadata    map[string]string `json:"metadata,omitempty"`
 	Pending     []Pending         `json:"pending,omitempty"`
 	Locked      string            `json:"locked,omitempty"` // why, empty when free
@@ -178,6 +179,7 @@ func (v *VM) Clone() Object {
 	c.Boot = slices.Clone(v.Boot)
 	c.Addresses = slices.Clone(v.Addresses)
 	c.Tags = slices.Clone(v.Tags)
+	c.Ovirt = v.Ovirt.clone()
 	c.Metadata = maps.Clone(v.Metadata)
 	c.Pending = slices.Clone(v.Pending)
 	return &c

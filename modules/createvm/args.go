@@ -8,6 +8,7 @@ import (
 
 	"github.com/nactl/nactl/engine/source"
 	"github.com/nactl/nactl/modules/setcpu"
+	"github.com/nactl/nactl/modules/setvm"
 	"github.com/nactl/nactl/modules/step"
 	"github.com/nactl/nactl/virt"
 )
@@ -15,48 +16,29 @@ import (
 // Args are the arguments of create_vm. On an existing VM an argument that is left
 // out means "leave it"; defaults apply at creation only.
 type Args struct {
-	Name        string            `arg:"name,required,identity" doc:"name of the VM"`
-	Image       string            `arg:"image,create_only" doc:"an image of the inventory to make the boot disk from; left out: no boot disk but those in disks"`
-	CPU         step.Opt[CPU]     `arg:"cpu" doc:"a number of CPUs, or {count, max, topology}; left out at creation: the image's, else 1"`
-	Memory      step.Opt[Memory]  `arg:"memory" doc:"a size, or {current, max}; left out at creation: the image's, else 1GiB"`
-	Disks       []Disk            `arg:"disks" doc:"disks; the one with boot: true is the image's own. Others that the VM has stay"`
-	NICs        []step.NICArgs    `arg:"nics" doc:"network interfaces. Others that the VM has stay"`
-	State       string            `arg:"state" enum:"running|stopped|paused|suspended" doc:"left out at creation: running"`
-	Autostart   step.Opt[bool]    `arg:"autostart" doc:"start it with its host"`
-	Title       step.Opt[string]  `arg:"title" doc:"a short title"`
-	Description step.Opt[string]  `arg:"description" doc:"a description"`
-	Metadata    map[string]string `arg:"metadata" doc:"key-value pairs that nactl keeps with the VM; other keys stay"`
-	Boot        step.Opt[[]Boot]  `arg:"boot" doc:"boot order: hd, cdrom, network"`
-	Firmware    string            `arg:"firmware,create_only" enum:"bios|efi" doc:"left out: the platform's default"`
-	Machine     string            `arg:"machine,create_only" doc:"machine type; left out: the platform's default"`
-	Host        step.Opt[string]  `arg:"host,create_only" doc:"the host to make it on; it may have moved since"`
-	Placement   string            `arg:"placement,create_only" enum:"most_free_memory" doc:"how a host is chosen; left out: as the cluster says"`
-	Hostname    string            `arg:"hostname,create_only" doc:"host name inside the guest; left out: the VM's name"`
-	SSHKeys     []string          `arg:"ssh_keys,create_only" doc:"public keys of the image's default user"`
-	Users       []User            `arg:"users,create_only" doc:"accounts that the guest makes at its first boot"`
-	Run         []Line            `arg:"run,create_only" doc:"commands that the guest runs once, at its first boot: lists of arguments, or lines for /bin/sh"`
-	CloudInit   step.Opt[bool]    `arg:"cloud_init,create_only" doc:"false: no seed for cloud-init is made"`
-	Libvirt     Libvirt           `arg:"libvirt" doc:"what only libvirt nodes have"`
-	Ovirt       Ovirt             `arg:"ovirt" doc:"what only oVirt engines have"`
-}
-
-// Boot is a class of devices to boot from.
-type Boot string
-
-// Decode reads one class.
-func (b *Boot) Decode(n *source.Node) error {
-	text, _ := step.Text(n)
-	switch text {
-	case "hd", "cdrom", "network":
-		*b = Boot(text)
-		return nil
-	}
-	return fmt.Errorf("wanted hd, cdrom or network, found %q", text)
-}
-
-// Shape describes a class.
-func (*Boot) Shape() step.Shape {
-	return step.Shape{Word: "hd, cdrom, network", Text: true, Enum: []string{"hd", "cdrom", "network"}}
+	Name        string                 `arg:"name,required,identity" doc:"name of the VM"`
+	Image       string                 `arg:"image,create_only" doc:"an image of the inventory to make the boot disk from; left out: no boot disk but those in disks"`
+	CPU         step.Opt[CPU]          `arg:"cpu" doc:"a number of CPUs, or {count, max, topology}; left out at creation: the image's, else 1"`
+	Memory      step.Opt[Memory]       `arg:"memory" doc:"a size, or {current, max}; left out at creation: the image's, else 1GiB"`
+	Disks       []Disk                 `arg:"disks" doc:"disks; the one with boot: true is the image's own. Others that the VM has stay"`
+	NICs        []step.NICArgs         `arg:"nics" doc:"network interfaces. Others that the VM has stay"`
+	State       string                 `arg:"state" enum:"running|stopped|paused|suspended" doc:"left out at creation: running"`
+	Autostart   step.Opt[bool]         `arg:"autostart" doc:"start it with its host"`
+	Title       step.Opt[string]       `arg:"title" doc:"a short title"`
+	Description step.Opt[string]       `arg:"description" doc:"a description"`
+	Metadata    map[string]string      `arg:"metadata" doc:"key-value pairs that nactl keeps with the VM; other keys stay"`
+	Boot        step.Opt[[]setvm.Boot] `arg:"boot" doc:"boot order: hd, cdrom, network"`
+	Firmware    string                 `arg:"firmware,create_only" enum:"bios|efi" doc:"left out: the platform's default"`
+	Machine     string                 `arg:"machine,create_only" doc:"machine type; left out: the platform's default"`
+	Host        step.Opt[string]       `arg:"host,create_only" doc:"the host to make it on; it may have moved since"`
+	Placement   string                 `arg:"placement,create_only" enum:"most_free_memory" doc:"how a host is chosen; left out: as the cluster says"`
+	Hostname    string                 `arg:"hostname,create_only" doc:"host name inside the guest; left out: the VM's name"`
+	SSHKeys     []string               `arg:"ssh_keys,create_only" doc:"public keys of the image's default user"`
+	Users       []User                 `arg:"users,create_only" doc:"accounts that the guest makes at its first boot"`
+	Run         []Line                 `arg:"run,create_only" doc:"commands that the guest runs once, at its first boot: lists of arguments, or lines for /bin/sh"`
+	CloudInit   step.Opt[bool]         `arg:"cloud_init,create_only" doc:"false: no seed for cloud-init is made"`
+	Libvirt     Libvirt                `arg:"libvirt" doc:"what only libvirt nodes have"`
+	Ovirt       Ovirt                  `arg:"ovirt" doc:"what only oVirt engines have"`
 }
 
 // CPU is the argument cpu.
@@ -157,26 +139,24 @@ func (a *Args) Sets() (virt.Ref, map[string]any) {
 	for key, v := range a.Metadata {
 		fields["metadata."+key] = v
 	}
+	a.Ovirt.Say(fields)
 	return virt.VMRef(a.Name), fields
 }
 
 // Ovirt is the argument ovirt.
 type Ovirt struct {
-	Cluster          string            `arg:"cluster,create_only" doc:"left out where the engine has only one"`
-	DataCentre       string            `arg:"data_center,create_only" doc:"where two have a cluster of that name"`
-	Template         string            `arg:"template,create_only" doc:"a template to make the VM from, instead of an image of the inventory"`
-	Type             string            `arg:"type,create_only" enum:"server|desktop|high_performance" doc:"left out: the template's"`
-	BIOSType         string            `arg:"bios_type,create_only" doc:"as q35_ovmf; left out: as firmware says"`
-	InstanceType     string            `arg:"instance_type,create_only" doc:"left out: none"`
-	Affinity         string            `arg:"affinity,create_only" enum:"migratable|user_migratable|pinned" doc:"how closely the VM is bound to host"`
-	HAPriority       int               `arg:"ha_priority,create_only" min:"0" max:"100" doc:"with autostart: which VMs are started first elsewhere"`
-	CustomProperties map[string]string `arg:"custom_properties,create_only" doc:"custom properties that the engine knows"`
+	Cluster      string `arg:"cluster,create_only" doc:"left out where the engine has only one"`
+	DataCentre   string `arg:"data_center,create_only" doc:"where two have a cluster of that name"`
+	Template     string `arg:"template,create_only" doc:"a template to make the VM from, instead of an image of the inventory"`
+	Type         string `arg:"type,create_only" enum:"server|desktop|high_performance" doc:"left out: the template's"`
+	BIOSType     string `arg:"bios_type,create_only" doc:"as q35_ovmf; left out: as firmware says"`
+	InstanceType string `arg:"instance_type,create_only" doc:"left out: none"`
+	setvm.Ovirt
 }
 
-// virt gives what changes carry; nil when nothing was said.
+// virt gives what a creation carries; nil when nothing was said.
 func (o Ovirt) virt() *virt.OvirtVM {
-	out := virt.OvirtVM{Type: o.Type, BIOSType: o.BIOSType, InstanceType: o.InstanceType, Affinity: o.Affinity,
-		HAPriority: o.HAPriority, CustomProperties: o.CustomProperties}
+	out := virt.OvirtVM{Type: o.Type, BIOSType: o.BIOSType, InstanceType: o.InstanceType, Tags: o.Tags.Edit().Of(nil), OvirtSettings: o.Settings()}
 	if reflect.ValueOf(out).IsZero() {
 		return nil
 	}
@@ -189,6 +169,7 @@ func (a *Args) Validate(v *step.Validation) {
 		return
 	}
 	a.validateSize(v)
+	a.Ovirt.Tags.Check(v, "ovirt")
 	if a.Image != "" && a.Ovirt.Template != "" {
 		v.Errorf("ovirt", "the VM is made from image %s or from template %s: write one of them", a.Image, a.Ovirt.Template)
 	}

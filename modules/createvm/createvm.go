@@ -12,6 +12,7 @@ import (
 	"github.com/nactl/nactl/modules/attachnic"
 	"github.com/nactl/nactl/modules/power"
 	"github.com/nactl/nactl/modules/setcpu"
+	"github.com/nactl/nactl/modules/setvm"
 	"github.com/nactl/nactl/modules/step"
 	"github.com/nactl/nactl/virt"
 )
@@ -137,7 +138,7 @@ func (a *Args) creation(ctx context.Context, env *step.Env) (virt.CreateVM, erro
 		env.Warn(fmt.Sprintf("vm %s: %s is known only afterwards; the default stands in for it here", a.Name, key))
 	}
 	c := virt.CreateVM{
-		Run: env.Run, Title: a.Title.Or(""), Description: a.Description.Or(""), Boot: a.boot(),
+		Run: env.Run, Title: a.Title.Or(""), Description: a.Description.Or(""), Boot: setvm.Order(a.Boot.Or(nil)),
 		Firmware: a.Firmware, Machine: a.Machine, Autostart: a.Autostart.Or(false), Metadata: a.Metadata,
 		Host: a.Host.Opt, Placement: a.Placement, LibvirtXML: a.Libvirt.XML.Or(""),
 		Cluster: a.Ovirt.Cluster, DataCentre: a.Ovirt.DataCentre, Ovirt: a.Ovirt.virt(),
@@ -195,14 +196,6 @@ func (a *Args) afterwards() []string {
 		if f.unknown {
 			out = append(out, f.name)
 		}
-	}
-	return out
-}
-
-func (a *Args) boot() []string {
-	var out []string
-	for _, b := range a.Boot.Or(nil) {
-		out = append(out, string(b))
 	}
 	return out
 }
@@ -355,9 +348,11 @@ func (a *Args) ensureMemory(ctx context.Context, env *step.Env, vm *virt.VM) err
 func (a *Args) ensureSettings(ctx context.Context, env *step.Env, vm *virt.VM) error {
 	change := virt.SetVM{
 		On: virt.OnVM(vm), Title: a.Title.Opt, Description: a.Description.Opt, Autostart: a.Autostart.Opt,
-		Metadata: a.Metadata, LibvirtXML: a.Libvirt.XML.Opt,
+		Boot: step.Map(a.Boot, setvm.Order), Metadata: a.Metadata, LibvirtXML: a.Libvirt.XML.Opt,
 	}
-	change.Boot = step.Map(a.Boot, func([]Boot) []string { return a.boot() })
+	if env.Platform.Type() != "libvirt" { // which leaves the section out of account at creation, too
+		change.Tags, change.Ovirt = a.Ovirt.Tags.Edit(), setvm.Said(a.Ovirt.Settings())
+	}
 	_, err := env.Apply(ctx, change)
 	return err
 }

@@ -154,7 +154,7 @@ func (p *Platform) undecided(ref virt.Ref, err error) error {
 
 // isMaybe tells whether an undecided step may have touched an object. p.mu is held.
 func (p *Platform) isMaybe(ref virt.Ref) bool {
-	return p.maybe[ref.Key()] || p.maybe[virt.Ref{Kind: ref.Kind}]
+	return p.maybe[ref.Key()] || p.maybe[virt.Ref{Kind: ref.Kind, Name: ref.Name}] || p.maybe[virt.Ref{Kind: ref.Kind}]
 }
 
 // changed gives what the overlay has for an object.
@@ -274,6 +274,11 @@ func (p *Platform) Host(ctx context.Context, name string) (*virt.Host, error) {
 // Hosts reads all hosts.
 func (p *Platform) Hosts(ctx context.Context) ([]*virt.Host, error) {
 	return list(p, virt.KindHost, "", func() ([]*virt.Host, error) { return p.inner.Hosts(ctx) })
+}
+
+// AffinityGroup reads one affinity group.
+func (p *Platform) AffinityGroup(ctx context.Context, cluster, name string) (*virt.AffinityGroup, error) {
+	return read(p, virt.AffinityRef(cluster, name), func() (*virt.AffinityGroup, error) { return p.inner.AffinityGroup(ctx, cluster, name) })
 }
 
 // guest tells whether the guest in a VM can be asked.

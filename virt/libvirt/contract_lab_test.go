@@ -116,7 +116,7 @@ var hostsOfNodes = map[string]string{
 func TestLabContractOnANode(t *testing.T) {
 	w := &wireWrites{}
 	s := labSetup(t, w)
-	s.Unsupported = map[string]string{"migrate": "a node alone has nowhere to move to"}
+	s.Unsupported = notOnNodes(map[string]string{"migrate": "a node alone has nowhere to move to"})
 	maps.Copy(s.Unsupported, hostsOfNodes)
 	s.New = func(t *testing.T) virt.Platform {
 		cfg := labConfig(t, "n1")
@@ -132,7 +132,7 @@ func TestLabContractOnACluster(t *testing.T) {
 	w := &wireWrites{}
 	s := labSetup(t, w)
 	s.Elsewhere = "n2"
-	s.Unsupported = map[string]string{"migrate/cluster": "a cluster of nodes stands for itself"}
+	s.Unsupported = notOnNodes(map[string]string{"migrate/cluster": "a cluster of nodes stands for itself"})
 	maps.Copy(s.Unsupported, hostsOfNodes)
 	vm := s.VM
 	s.VM = func(name string) virt.CreateVM {

@@ -74,6 +74,14 @@ func refuse(_ virt.Object, c virt.Change) error {
 				return err
 			}
 		}
+	case virt.SetVM:
+		switch {
+		case !c.Tags.IsZero():
+			return &virt.Error{Kind: virt.ErrUnsupported, Object: c.Ref, Summary: "has no tags on a libvirt node", Hint: "use metadata for this target"}
+		case c.Ovirt != nil:
+			return &virt.Error{Kind: virt.ErrUnsupported, Object: c.Ref, Summary: "is on a libvirt node, and no engine's",
+				Hint: "leave the ovirt section out for this target"}
+		}
 	case virt.CreateNetwork:
 		return refuseNetwork(c)
 	case virt.Migrate:

@@ -96,6 +96,10 @@ func (e *Engine) executor(c virt.Change) executor {
 		return e.deleteSnapshot
 	case virt.RevertSnapshot:
 		return func(ctx context.Context, d *edit) error { return e.revertSnapshot(ctx, c, d) }
+	case virt.SetAffinity:
+		return func(ctx context.Context, d *edit) error { return e.setAffinity(ctx, c, d) }
+	case virt.DeleteAffinity:
+		return e.deleteAffinity
 	case virt.CreateNetwork:
 		return func(ctx context.Context, d *edit) error { return e.createNetwork(ctx, c, d) }
 	case virt.DeleteNetwork:
@@ -108,7 +112,7 @@ func (e *Engine) executor(c virt.Change) executor {
 // Supports tells whether an engine knows the change.
 func (e *Engine) Supports(c virt.Change) error {
 	if e.executor(c) != nil {
-		return nil
+		return e.mayTag(c)
 	}
 	hint := ""
 	switch c.(type) {
@@ -142,6 +146,10 @@ func (e *Engine) Check(ctx context.Context, view virt.Reader, c virt.Change) err
 		return e.checkSnapshot(ctx, view, c.Ref.Name, c.Snapshot)
 	case virt.Migrate:
 		return e.checkMigrate(ctx, view, c)
+	case virt.SetVM:
+		return e.checkSetVM(ctx, view, c)
+	case virt.SetAffinity:
+		return e.checkSetAffinity(ctx, view, c)
 	case virt.CreateNetwork:
 		return e.checkCreateNetwork(ctx, c)
 	}
@@ -223,9 +231,9 @@ func verb(c virt.Change) string {
 	switch c.(type) {
 	case virt.CreateVM, virt.CreateNetwork:
 		return "make it"
-	case virt.FinishVM, virt.SetVM:
+	case virt.FinishVM, virt.SetVM, virt.SetAffinity:
 		return "change it"
-	case virt.DeleteVM, virt.DeleteNetwork:
+	case virt.DeleteVM, virt.DeleteNetwork, virt.DeleteAffinity:
 		return "delete it"
 	case virt.SetCPU:
 		return "change its CPUs"

@@ -109,7 +109,7 @@ func TestContractOnTheSimulator(t *testing.T) {
 				Image:   &virt.Image{Source: virt.ImageSource{Name: "debian", Template: "debian-12"}, Size: 10 * virt.GiB, Format: "qcow2"},
 				Disks:   []virt.DiskSpec{{Name: "root", Boot: true, Storage: "data", Sparse: true}},
 				Cluster: "Default", DataCentre: "Default",
-				Ovirt: &virt.OvirtVM{CustomProperties: map[string]string{"vendor": "knob"}}}
+				Ovirt: &virt.OvirtVM{OvirtSettings: virt.OvirtSettings{CustomProperties: map[string]string{"vendor": "knob"}}}}
 		},
 		Disk: func(name string) virt.DiskSpec {
 			return virt.DiskSpec{Name: name, Size: 8 * virt.MiB, Storage: "data", Sparse: true}

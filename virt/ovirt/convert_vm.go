@@ -3,8 +3,10 @@ package ovirt
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"net/netip"
 	"regexp"
+	"slices"
 	"strings"
 
 	ovirtsdk "github.com/ovirt/go-ovirt"
@@ -23,6 +25,8 @@ type machine struct {
 	centre  string // id, of the cluster's data centre; filled in with the names
 	disks   []attachment
 	nics    []nicInfo
+	tags    map[string]string // ids by names
+	bound   []string          // ids of the hosts that it starts on; none: on any
 	guest   virt.GuestInfo
 	// nextRun says that a configuration waits for the next start; staged that vm
 	// shows it.
@@ -36,8 +40,15 @@ type nicInfo struct {
 	profile string // id; empty: on no network
 }
 
-// vmFollow is what is sent along with each VM that is read whole.
-var vmFollow = []string{"nics", "disk_attachments.disk", "reported_devices"}
+// vmFollow is what is sent along with each VM that is read whole. Tags are not
+// shown to users without rights, for whom the whole request would fail.
+func (e *Engine) vmFollow() []string {
+	follow := []string{"nics", "disk_attachments.disk", "reported_devices"}
+	if !e.cfg.Filter {
+		follow = append(follow, "tags")
+	}
+	return follow
+}
 
 // vmStates maps the engine's states; what is missing is unreachable.
 var vmStates = map[ovirtsdk.VmStatus]virt.PowerState{
@@ -66,12 +77,12 @@ func vmState(s ovirtsdk.VmStatus) virt.PowerState {
 }
 
 // convVM takes a VM with what vmFollow names.
-func convVM(v *ovirtsdk.Vm) (*machine, error) {
+func (e *Engine) convVM(v *ovirtsdk.Vm) (*machine, error) {
 	m := &machine{id: value(v.Id()), status: value(v.Status()), cluster: idIn(v.Cluster()), host: idIn(v.Host()),
 		nextRun: value(v.NextRunConfigurationExists())}
 	vm := &virt.VM{Name: value(v.Name()), ID: virt.Some(m.id), State: vmState(m.status), FQDN: value(v.Fqdn()), Host: virt.Some("")}
 	m.vm = vm
-	configure(vm, v)
+	m.bound = configure(vm, v)
 	if vm.State.IsLive() {
 		vm.Live = &virt.Live{CPU: vm.CPU, Memory: vm.Memory}
 	}
@@ -81,13 +92,20 @@ func convVM(v *ovirtsdk.Vm) (*machine, error) {
 	if err := m.devices(v); err != nil {
 		return nil, err
 	}
+	if !e.cfg.Filter {
+		var err error
+		if m.tags, err = tagsOf(v); err != nil {
+			return nil, err
+		}
+		vm.Tags = slices.Sorted(maps.Keys(m.tags))
+	}
 	m.listen(v)
 	return m, nil
 }
 
 // configure takes what is stored of a VM; of one with a next-run configuration
-// that is the latter.
-func configure(vm *virt.VM, v *ovirtsdk.Vm) {
+// that is the latter. It gives the ids of the hosts that the VM starts on.
+func configure(vm *virt.VM, v *ovirtsdk.Vm) (hosts []string) {
 	vm.Description, vm.Unfinished = splitMark(value(v.Description()))
 	vm.Comment = value(v.Comment())
 	vm.Title = vm.Comment
@@ -96,6 +114,8 @@ func configure(vm *virt.VM, v *ovirtsdk.Vm) {
 	if ha, ok := v.HighAvailability(); ok && ha != nil {
 		vm.Autostart = value(ha.Enabled())
 	}
+	vm.Ovirt, hosts = ovirtOf(v)
+	return hosts
 }
 
 func (m *machine) devices(v *ovirtsdk.Vm) error {

@@ -5,9 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"net/url"
-	"slices"
 
 	ovirtsdk "github.com/ovirt/go-ovirt"
 
@@ -92,6 +90,7 @@ func settings(c virt.CreateVM, want *virt.VM, k *makings) vmXML {
 		CPU: topologyOf(want.CPU),
 	}
 	o := cmp.Or(c.Ovirt, &virt.OvirtVM{})
+	affinity, priority := o.Affinity.Or(""), o.HAPriority
 	if len(c.Boot) > 0 {
 		body.OS = bootOrder(c.Boot)
 	}
@@ -103,24 +102,23 @@ func settings(c virt.CreateVM, want *virt.VM, k *makings) vmXML {
 	case c.Firmware == "bios":
 		body.BIOS = &biosXML{Type: "q35_sea_bios"}
 	}
-	if c.Autostart || o.HAPriority > 0 {
+	if c.Autostart || priority.IsSet() {
 		body.HighAvailability = &haXML{Enabled: c.Autostart}
-		if o.HAPriority > 0 {
-			body.HighAvailability.Priority = &o.HAPriority
+		if n, ok := priority.Get(); ok {
+			body.HighAvailability.Priority = &n
 		}
 	}
-	if k.host != "" || o.Affinity != "" {
-		body.PlacementPolicy = &placementXML{Affinity: textOf(cmp.Or(o.Affinity, "migratable"))}
+	if protected, ok := o.DeleteProtected.Get(); ok {
+		body.DeleteProtected = &protected
+	}
+	if k.host != "" || affinity != "" {
+		body.PlacementPolicy = &placementXML{Affinity: textOf(cmp.Or(affinity, "migratable"))}
 		if k.host != "" {
 			body.PlacementPolicy.Hosts = &[]refXML{*byID(k.host)}
 		}
 	}
 	if len(o.CustomProperties) > 0 {
-		var list []customPropertyXML
-		for _, name := range slices.Sorted(maps.Keys(o.CustomProperties)) {
-			list = append(list, customPropertyXML{Name: Text(name), Value: Text(o.CustomProperties[name])})
-		}
-		body.CustomProperties = &list
+		body.CustomProperties = customProperties(o.CustomProperties)
 	}
 	if o.Type != "" {
 		body.Type = textOf(o.Type)
@@ -246,6 +244,9 @@ func (e *Engine) furnish(ctx context.Context, c virt.CreateVM, want *virt.VM, k 
 	if err := e.makeNICs(ctx, want, m); err != nil {
 		return err
 	}
+	if err := e.setTags(ctx, m, want.Tags); err != nil {
+		return err
+	}
 	if m, err = e.part(ctx, id); err != nil {
 		return err
 	}
@@ -258,7 +259,7 @@ func (e *Engine) furnish(ctx context.Context, c virt.CreateVM, want *virt.VM, k 
 
 // part reads a VM that is being made.
 func (e *Engine) part(ctx context.Context, id string) (*machine, error) {
-	m, err := get(ctx, e.Client, kindVM, path("vms", id), query{Follow: vmFollow}, convVM)
+	m, err := get(ctx, e.Client, kindVM, path("vms", id), query{Follow: e.vmFollow()}, e.convVM)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package ovirt
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -65,6 +66,7 @@ type directory struct {
 	members  kept[clusterInfo] // clusters with their networks
 	carriers kept[hostInfo]    // hosts with their networks
 	states   kept[string]      // of storage domains
+	tags     kept[string]      // ids by names
 
 	mu        sync.Mutex
 	templates map[string]keptTemplates // by name
@@ -103,6 +105,7 @@ func (d *directory) init() {
 	d.members.init()
 	d.carriers.init()
 	d.states.init()
+	d.tags.init()
 	d.templates = map[string]keptTemplates{}
 }
 
@@ -119,6 +122,7 @@ func (d *directory) drop() {
 	d.hosts.drop()
 	d.domains.drop()
 	d.states.drop()
+	d.tags.drop()
 	d.dropNetworks()
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -195,6 +199,13 @@ func (e *Engine) name(ctx context.Context, m *machine) error {
 		}
 		m.vm.Host = virt.Some(hosts[m.host].host.Name)
 	}
+	if len(m.bound) > 0 {
+		hosts, err := e.hostMap(ctx, m.bound[0])
+		if err != nil {
+			return err
+		}
+		m.vm.Ovirt.Hosts = virt.Some(hostNames(hosts, m.bound))
+	}
 	for i := range m.disks {
 		if m.disks[i].domain == "" {
 			continue
@@ -218,6 +229,16 @@ func (e *Engine) name(ctx context.Context, m *machine) error {
 		m.vm.NICs[i].Network = m.nics[i].nic.Network
 	}
 	return nil
+}
+
+// hostNames gives what hosts are called, sorted.
+func hostNames(hosts map[string]hostInfo, ids []string) []string {
+	names := []string{}
+	for _, id := range ids {
+		names = append(names, cmp.Or(hosts[id].host.Name, id))
+	}
+	slices.Sort(names)
+	return names
 }
 
 // networkName is what a playbook calls the network of a profile: by its own name

@@ -48,7 +48,7 @@ func Open(_ context.Context, cfg Config) (*Engine, error) {
 		return nil, err
 	}
 	e := &Engine{Client: c}
-	e.rules = virt.Rules{LiveCPU: liveCPU, LiveMemory: liveMemory, Created: created, Attached: attached, Refuse: refuse}
+	e.rules = virt.Rules{LiveCPU: liveCPU, LiveMemory: liveMemory, NextRun: nextRunOnly, Created: created, Attached: attached, Refuse: refuse}
 	e.snap.init()
 	e.dir.init()
 	e.vms = newPoller(c, kindVM, "/vms", nil, func(v *ovirtsdk.Vm) (vmLook, error) {

@@ -116,14 +116,14 @@ func TestDisksAreFoundByBothNames(t *testing.T) {
 	}
 }
 
-// What a VM would take over at its next start is told, also of what nactl does not
-// change.
+// What a VM would take over at its next start is told, also where that is not a
+// number.
 func TestNextRunConfigurationIsTold(t *testing.T) {
 	_, e := simulated(t, small())
 	guestOn(t, e, "g")
 	apply(t, e, "g", func(o virt.On) virt.Change { return virt.SetVM{On: o, Boot: virt.Some([]string{"network", "hd"})} })
 	vm := fresh(t, e, "g")
-	if strings.Join(vm.Boot, " ") != "network hd" || len(vm.Pending) != 1 || vm.Pending[0].Field != "configuration" {
+	if strings.Join(vm.Boot, " ") != "network hd" || len(vm.Pending) != 1 || vm.Pending[0].Field != "boot" {
 		t.Errorf("%v, %+v", vm.Boot, vm.Pending)
 	}
 	e.Forget()

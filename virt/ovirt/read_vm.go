@@ -138,7 +138,7 @@ func (e *Engine) lookup(ctx context.Context, name string) ([]*machine, error) {
 // again reads a VM whose id is known; nil when it has gone or has another name.
 func (e *Engine) again(ctx context.Context, name string, old *machine) (*machine, error) {
 	began := e.snap.begin()
-	m, err := get(ctx, e.Client, kindVM, path("vms", old.id), query{Follow: vmFollow}, convVM)
+	m, err := get(ctx, e.Client, kindVM, path("vms", old.id), query{Follow: e.vmFollow()}, e.convVM)
 	switch {
 	case isGone(err):
 		return nil, nil
@@ -210,7 +210,7 @@ func (e *Engine) readSome(ctx context.Context, name string) ([]*machine, error) 
 		return !ok
 	})
 	search, _ := anyOf("name", names...)
-	all, err := list(ctx, e.Client, kindVM, "/vms", query{Search: search, Follow: vmFollow}, convVM)
+	all, err := list(ctx, e.Client, kindVM, "/vms", query{Search: search, Follow: e.vmFollow()}, e.convVM)
 	if err != nil {
 		return nil, explain("look for VMs", e.Ref(), err)
 	}
@@ -230,7 +230,7 @@ func (e *Engine) readSome(ctx context.Context, name string) ([]*machine, error) 
 // readAll reads all VMs, by pages: snap.reading is held.
 func (e *Engine) readAll(ctx context.Context) error {
 	began := e.snap.begin()
-	all, err := list(ctx, e.Client, kindVM, "/vms", query{Follow: vmFollow, PageSize: pageSize}, convVM)
+	all, err := list(ctx, e.Client, kindVM, "/vms", query{Follow: e.vmFollow(), PageSize: pageSize}, e.convVM)
 	if err != nil {
 		return explain("read its VMs", e.Ref(), err)
 	}
@@ -289,24 +289,25 @@ func (e *Engine) stage(ctx context.Context, m *machine) (*machine, error) {
 	vm := staged.vm
 	_, err := get(ctx, e.Client, kindVM, path("vms", m.id), query{NextRun: true}, func(v *ovirtsdk.Vm) (bool, error) {
 		configure(vm, v)
+		vm.Ovirt.Hosts = m.vm.Ovirt.Hosts // never waits for a restart
 		return true, nil
 	})
 	if err != nil && !isGone(err) {
 		return nil, explain("read the next-run configuration", virt.VMRef(m.vm.Name), err)
 	}
-	vm.Pending = e.pending(vm)
+	vm.Pending = e.pending(m.vm, vm)
 	return &staged, nil
 }
 
 // pending says what of a running VM's configuration is not in force, in the words
-// that a change would use.
-func (e *Engine) pending(vm *virt.VM) []virt.Pending {
+// that a change would use. was is the VM as it runs.
+func (e *Engine) pending(was, vm *virt.VM) []virt.Pending {
 	if vm.Live == nil {
 		return nil
 	}
 	as := vm.Clone().(*virt.VM)
 	as.State = virt.Running // that it is starting, or moving, passes
-	var out []virt.Pending
+	out := settingsPending(was, vm)
 	if _, o, err := e.rules.Predict(as, virt.SetCPU{On: virt.OnVM(as), Count: virt.Some(as.CPU.Count)}); err == nil {
 		out = append(out, o.Pending...)
 	}
@@ -316,7 +317,7 @@ func (e *Engine) pending(vm *virt.VM) []virt.Pending {
 	if len(out) == 0 {
 		out = append(out, nextRunPending)
 	}
-	return out
+	return inOrder(out)
 }
 
 // Forget implements virt.Reader.

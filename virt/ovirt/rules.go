@@ -1,7 +1,9 @@
 package ovirt
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/nactl/nactl/virt"
@@ -89,6 +91,15 @@ func adapt(before virt.Object, c virt.Change) (virt.Change, []string) {
 	case virt.CreateNetwork:
 		c.Type = "engine"
 		return c, nil
+	case virt.SetVM:
+		if c.Ovirt != nil {
+			if hosts, ok := c.Ovirt.Hosts.Get(); ok {
+				o := *c.Ovirt
+				o.Hosts = virt.Some(slices.Compact(slices.Sorted(slices.Values(hosts))))
+				c.Ovirt = &o
+			}
+		}
+		return c, nil
 	}
 	return c, nil
 }
@@ -146,6 +157,10 @@ func settle(before, vm *virt.VM) {
 	if vm.Memory.Max < vm.Memory.Current {
 		vm.Memory.Max = vm.Memory.Current
 	}
+	if before != nil && len(before.Pending) > 0 && len(vm.Pending) == 0 && vm.State.IsLive() && before.Live != nil {
+		vm.Pending = []virt.Pending{nextRunPending} // which stays until the restart, whatever is in it
+	}
+	vm.Pending = inOrder(vm.Pending)
 	// As the engine's, in which order has no meaning: see machine.order.
 	sortBy(vm.Disks, func(k virt.Disk) string {
 		if k.Boot {
@@ -156,6 +171,16 @@ func settle(before, vm *virt.VM) {
 	sortBy(vm.NICs, func(n virt.NIC) string { return n.Name })
 }
 
+// inOrder sorts what is pending by the field. That there is something is left out
+// where it is known what.
+func inOrder(list []virt.Pending) []virt.Pending {
+	if len(list) > 1 {
+		list = slices.DeleteFunc(list, func(p virt.Pending) bool { return p.Field == nextRunPending.Field })
+	}
+	sortBy(list, func(p virt.Pending) string { return p.Field })
+	return list
+}
+
 // created fills in what an engine gives a new VM.
 func created(c virt.CreateVM, vm *virt.VM) {
 	vm.CPU = cpuFor(layout(max(c.CPU.Count, 1), c.CPU.Topology))
@@ -164,6 +189,7 @@ func created(c virt.CreateVM, vm *virt.VM) {
 		vm.Memory.Guaranteed = vm.Memory.Current
 	}
 	vm.Cluster, vm.DataCentre = c.Cluster, c.DataCentre
+	bind(c, vm)
 	if len(vm.Boot) == 0 {
 		vm.Boot = []string{"hd"}
 	}
@@ -174,6 +200,34 @@ func created(c virt.CreateVM, vm *virt.VM) {
 			k.Format = "raw" // the image's format is only inherited, and qcow2 is sparse
 		}
 	}
+}
+
+// bind fills in what only engines have; the template decides what nobody does.
+func bind(c virt.CreateVM, vm *virt.VM) {
+	o := cmp.Or(c.Ovirt, &virt.OvirtVM{})
+	s := &virt.OvirtSettings{HAPriority: orUnknown(o.HAPriority), Affinity: orUnknown(o.Affinity), Hosts: virt.Unknown[[]string](),
+		DeleteProtected: orUnknown(o.DeleteProtected)}
+	if host, ok := c.Host.Get(); ok && host != "" {
+		s.Hosts = virt.Some([]string{host})
+		s.Affinity = virt.Some(o.Affinity.Or("migratable"))
+	}
+	for name, v := range o.CustomProperties {
+		if v != "" {
+			if s.CustomProperties == nil {
+				s.CustomProperties = map[string]string{}
+			}
+			s.CustomProperties[name] = v
+		}
+	}
+	vm.Ovirt = s
+	vm.Tags = virt.TagEdit{Add: o.Tags}.Of(nil)
+}
+
+func orUnknown[T any](o virt.Opt[T]) virt.Opt[T] {
+	if o.IsSet() {
+		return o
+	}
+	return virt.Unknown[T]()
 }
 
 // attached fills in what an engine gives a new disk.

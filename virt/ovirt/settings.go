@@ -125,34 +125,6 @@ func (e *Engine) setMemory(ctx context.Context, d *edit) error {
 	return nil
 }
 
-// setVM changes what describes a VM, and what is rarely changed. The boot order of
-// a running VM goes to its next-run configuration.
-func (e *Engine) setVM(ctx context.Context, d *edit) error {
-	want, body := d.want(), vmXML{}
-	if d.changes("title") {
-		body.Comment = textOf(want.Title)
-	}
-	if d.changes("description") {
-		body.Description = textOf(withMark(want.Description, want.Unfinished))
-	}
-	if d.changes("autostart") {
-		body.HighAvailability = &haXML{Enabled: want.Autostart}
-	}
-	if body != (vmXML{}) {
-		if err := e.put(ctx, d.m.id, d.m.atOnce(), body); err != nil {
-			return err
-		}
-	}
-	if !d.changes("boot") {
-		return nil
-	}
-	q := url.Values(nil)
-	if d.vm().Live != nil {
-		q = nextRun
-	}
-	return e.put(ctx, d.m.id, q, vmXML{OS: bootOrder(want.Boot)})
-}
-
 func bootOrder(devices []string) *osXML {
 	return &osXML{Boot: &bootXML{Devices: texts(devices)}}
 }

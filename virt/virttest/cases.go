@@ -56,6 +56,7 @@ func (r *runner) cases() []testCase {
 	out = append(out, r.nics()...)
 	out = append(out, r.snapshots()...)
 	out = append(out, r.networks()...)
+	out = append(out, r.engines()...)
 	out = append(out, guest()...)
 	out = append(out, hosts()...)
 	return append(out, testCase{kind: "migrate", name: "cluster",
@@ -126,6 +127,9 @@ func (r *runner) settings() []testCase {
 			change: on(func(o virt.On) virt.SetVM { return virt.SetVM{On: o, Autostart: virt.Some(true)} }),
 			shows:  vmShows(func(vm *virt.VM) bool { return vm.Autostart })},
 		{kind: "set_vm", name: "boot", change: on(func(o virt.On) virt.SetVM {
+			return virt.SetVM{On: o, Boot: virt.Some([]string{"network", "hd"})}
+		}), shows: vmShows(func(vm *virt.VM) bool { return len(vm.Boot) == 2 && vm.Boot[0] == "network" })},
+		{kind: "set_vm", name: "boot running", arrange: []changeOf{start}, change: on(func(o virt.On) virt.SetVM {
 			return virt.SetVM{On: o, Boot: virt.Some([]string{"network", "hd"})}
 		}), shows: vmShows(func(vm *virt.VM) bool { return len(vm.Boot) == 2 && vm.Boot[0] == "network" })},
 	}

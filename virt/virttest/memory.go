@@ -309,6 +309,11 @@ func (m *Memory) Hosts(ctx context.Context) ([]*virt.Host, error) {
 	return all[*virt.Host](ctx, m, virt.KindHost, "")
 }
 
+// AffinityGroup implements virt.Reader.
+func (m *Memory) AffinityGroup(ctx context.Context, cluster, name string) (*virt.AffinityGroup, error) {
+	return get[*virt.AffinityGroup](ctx, m, virt.AffinityRef(cluster, name))
+}
+
 // GuestInfo implements virt.Reader.
 func (m *Memory) GuestInfo(ctx context.Context, vm string) (*virt.GuestInfo, error) {
 	if _, err := m.VM(ctx, vm); err != nil {

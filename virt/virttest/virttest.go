@@ -101,6 +101,8 @@ type testCase struct {
 	unfinished bool
 	// fresh: no VM is made before.
 	fresh bool
+	// makes: without its object the change makes one.
+	makes bool
 	// guest: the VM is Setup.Guest's.
 	guest bool
 	// absentIsDone: without its object there is nothing to do.
@@ -195,7 +197,11 @@ func (r *runner) prepare(t *testing.T, c testCase) string {
 		r.apply(t, virt.FinishVM{On: virt.On{Ref: ref, Before: r.look(t, ref)}})
 	}
 	for _, f := range c.arrange {
-		r.apply(t, f(virt.On{Ref: ref, Before: r.look(t, ref)}))
+		change := f(virt.On{Ref: ref, Before: r.look(t, ref)})
+		_, err := r.p.Apply(lasting(t), change)
+		if err != nil && (r.unsupported(c) == "" || !errors.Is(err, virt.ErrUnsupported)) {
+			t.Fatalf("%s: %v", virt.KindOf(change), err)
+		}
 	}
 	return name
 }
@@ -307,7 +313,7 @@ func (r *runner) missing(t *testing.T, c testCase) {
 	if c.object != nil {
 		ghost = c.object(ghost.Name)
 	}
-	if c.fresh {
+	if c.fresh || c.makes {
 		return
 	}
 	out, err := r.p.Apply(t.Context(), c.change(virt.On{Ref: ghost}))
