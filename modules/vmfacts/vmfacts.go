@@ -29,6 +29,7 @@ type Facts struct {
 	Autostart  bool               `json:"autostart"`
 	Host       virt.Opt[string]   `json:"host"`
 	Metadata   map[string]string  `json:"metadata"`
+	Tags       []string           `json:"tags"` // engines only
 	Pending    []virt.Pending     `json:"pending"`
 	Unfinished bool               `json:"unfinished"`
 	Agent      virt.Opt[string]   `json:"agent"`     // connected, disconnected, absent; empty when stopped
@@ -67,7 +68,7 @@ func (a *Args) Ensure(ctx context.Context, env *step.Env) (step.Result, error) {
 	}
 	f := Facts{
 		Exists: true, Name: vm.Name, ID: vm.ID, State: vm.State, CPU: vm.CPU, Memory: vm.Memory, Disks: vm.Disks, NICs: vm.NICs,
-		Autostart: vm.Autostart, Host: vm.Host, Metadata: vm.Metadata, Pending: vm.Pending, Unfinished: vm.Unfinished != "",
+		Autostart: vm.Autostart, Host: vm.Host, Metadata: vm.Metadata, Tags: vm.Tags, Pending: vm.Pending, Unfinished: vm.Unfinished != "",
 		Agent: virt.Some(""), Hostname: virt.Some(""), OS: virt.Some(""), Addresses: virt.Some([]string{}), IP: virt.Some(""),
 	}
 	if vm.State != virt.Running {

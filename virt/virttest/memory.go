@@ -50,11 +50,19 @@ var (
 
 // NewMemory makes a platform that holds these objects.
 func NewMemory(objects ...virt.Object) *Memory {
-	m := &Memory{objects: map[virt.Ref]virt.Object{}, saved: map[virt.Ref]*virt.VM{}}
+	m := &Memory{objects: map[virt.Ref]virt.Object{}, saved: map[virt.Ref]*virt.VM{}, Rules: virt.Rules{Created: created}}
 	for _, o := range objects {
 		m.Put(o)
 	}
 	return m
+}
+
+// created keeps what a playbook says of engines.
+func created(c virt.CreateVM, vm *virt.VM) {
+	if c.Ovirt != nil {
+		settings := c.Ovirt.OvirtSettings
+		vm.Ovirt, vm.Tags = &settings, virt.TagEdit{Add: c.Ovirt.Tags}.Of(nil)
+	}
 }
 
 // Put stores an object as another program would, past Apply.
