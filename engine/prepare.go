@@ -3,7 +3,10 @@ package engine
 import (
 	"context"
 	"maps"
+	"runtime"
 	"slices"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/nactl/nactl/engine/diag"
 	"github.com/nactl/nactl/engine/expr"
@@ -36,14 +39,15 @@ func Prepare(ctx context.Context, files []string, sources *source.Sources, steps
 	var list diag.List
 	out := &Prepared{files: files}
 	earlier := map[string]expr.Field{}
-	for _, file := range files {
-		pb, found := playbook.Load(file, sources, steps)
-		list.Add(found...)
+	root := expr.NewScope(nil, expr.Options{Host: w.Host})
+	for i, l := range loadAll(files, sources, steps) {
+		file, pb := files[i], l.playbook
+		list.Add(l.found...)
 		if pb == nil {
 			continue
 		}
 		for _, p := range pb.Plays {
-			prepared, found := preparePlay(ctx, file, p, w, o, earlier)
+			prepared, found := preparePlay(ctx, file, p, w, o, earlier, root)
 			list.Add(found...)
 			maps.Copy(earlier, p.Leaves())
 			out.plays = append(out.plays, prepared)
@@ -59,7 +63,28 @@ func Prepare(ctx context.Context, files []string, sources *source.Sources, steps
 	return out, list
 }
 
-func preparePlay(ctx context.Context, file string, p *playbook.Play, w *World, o Options, earlier map[string]expr.Field) (*play, diag.List) {
+// loaded is what one file gave.
+type loaded struct {
+	playbook *playbook.Playbook
+	found    diag.List
+}
+
+// loadAll loads files side by side, for they do not depend on each other yet.
+func loadAll(files []string, sources *source.Sources, steps *step.Registry) []loaded {
+	out := make([]loaded, len(files))
+	var g errgroup.Group
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	for i, file := range files {
+		g.Go(func() error {
+			out[i].playbook, out[i].found = playbook.Load(file, sources, steps)
+			return nil
+		})
+	}
+	_ = g.Wait() // none of them fails
+	return out
+}
+
+func preparePlay(ctx context.Context, file string, p *playbook.Play, w *World, o Options, earlier map[string]expr.Field, root *expr.Scope) (*play, diag.List) {
 	out := &play{Play: p, file: file, inherit: map[*source.Node]*expr.Template{}, index: map[*playbook.Step]int{}, flushes: map[*playbook.Flush]bool{}}
 	var list diag.List
 	if p.Targets != nil {
@@ -80,7 +105,7 @@ func preparePlay(ctx context.Context, file string, p *playbook.Play, w *World, o
 		}
 	}
 	list.Add(delegates(p, w)...)
-	world := playbook.World{Vars: map[string]map[string]*source.Node{}, Extra: o.Extra, Earlier: maps.Clone(earlier), Options: expr.Options{Host: w.Host}}
+	world := playbook.World{Vars: map[string]map[string]*source.Node{}, Extra: o.Extra, Earlier: maps.Clone(earlier), Options: expr.Options{Host: w.Host}, Root: root}
 	for _, t := range out.targets {
 		world.Vars[t.Name] = t.Vars
 	}
@@ -135,7 +160,7 @@ func delegates(p *playbook.Play, w *World) diag.List {
 func evalEarly(ctx context.Context, what *source.Node, p *playbook.Play, w *World, o Options) (*source.Node, diag.List) {
 	names, values := map[string]expr.Field{}, expr.Values{}
 	for _, v := range p.Vars {
-		if !hasExpression(v.Value) {
+		if !playbook.HoldsExpression(v.Value) {
 			names[v.Name], values[v.Name] = expr.Field{Type: expr.TypeOf(v.Value)}, expr.FromNode(v.Value)
 		}
 	}
@@ -148,26 +173,6 @@ func evalEarly(ctx context.Context, what *source.Node, p *playbook.Play, w *Worl
 	}
 	n, err := t.Eval(ctx, values)
 	return n, diag.FromError(err, what.Range)
-}
-
-func hasExpression(n *source.Node) bool {
-	if n == nil {
-		return false
-	}
-	if playbook.IsDynamic(n) {
-		return true
-	}
-	for _, i := range n.Items {
-		if hasExpression(i) {
-			return true
-		}
-	}
-	for _, e := range n.Entries {
-		if hasExpression(e.Value) {
-			return true
-		}
-	}
-	return false
 }
 
 // inventoryVars compiles the inventory's variables that hold expressions. They
@@ -196,7 +201,7 @@ func (p *play) inventoryVars(w playbook.World) diag.List {
 	for _, t := range p.targets {
 		for _, name := range slices.Sorted(maps.Keys(t.Vars)) {
 			n := t.Vars[name]
-			if p.inherit[n] == nil && hasExpression(n) {
+			if p.inherit[n] == nil && playbook.HoldsExpression(n) {
 				compiled, found := expr.CompileNode(n, scope)
 				list.Add(found...)
 				p.inherit[n] = compiled

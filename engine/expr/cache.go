@@ -45,7 +45,7 @@ func (p *program) fits(s *Scope) bool {
 		return p.scope == s
 	}
 	for name, was := range p.roots {
-		is, ok := s.names[name]
+		is, ok := s.find(name)
 		if !was.known {
 			if ok {
 				return false

@@ -88,7 +88,7 @@ func compileTerm(n *source.Node, scope *Scope, list *diag.List) term {
 			return refuse(p)
 		}
 	}
-	_, isName := scope.names[text]
+	_, isName := scope.find(text)
 	switch l := strings.ToLower(text); {
 	case !isName && (l == "yes" || l == "no" || l == "on" || l == "off"):
 		word := "true"

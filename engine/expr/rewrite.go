@@ -79,7 +79,7 @@ func (w *rewriter) rewrite(n *ast.Node, locals []string, optional bool) {
 		if w.reserved(x.Name, x.Location().From) {
 			return
 		}
-		if _, known := w.program.scope.names[x.Name]; known {
+		if _, known := w.program.scope.find(x.Name); known {
 			w.fail(&problem{rule: "expression", from: x.Location().From, width: utf8.RuneCountInString(x.Name),
 				summary: fmt.Sprintf("%s is already a variable: let needs another name", x.Name)})
 			return
@@ -115,7 +115,7 @@ func (w *rewriter) reserved(name string, from int) bool {
 // lookup asks the scope for a top-level name, and remembers the answer for
 // cache.get.
 func (w *rewriter) lookup(name string) (Field, bool) {
-	f, ok := w.program.scope.names[name]
+	f, ok := w.program.scope.find(name)
 	w.program.roots[name] = root{field: f, known: ok}
 	return f, ok
 }

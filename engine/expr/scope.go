@@ -142,6 +142,7 @@ type Options struct {
 // the programs that were compiled so far. It is safe for concurrent use.
 type Scope struct {
 	names map[string]Field
+	under *Scope // knows what names does not; nil for the lowest
 	cache *cache
 }
 
@@ -152,17 +153,32 @@ func NewScope(names map[string]Field, opts Options) *Scope {
 }
 
 // With gives a Scope that knows names too; those it has already are replaced.
-// Compiled programs are shared with the receiver where they mean the same, so a
-// Scope for every step costs little.
+// The caller no longer changes names, for they are not copied. Compiled programs
+// are shared with the receiver where they mean the same, so a Scope for every step
+// costs little.
 func (s *Scope) With(names map[string]Field) *Scope {
-	all := make(map[string]Field, len(s.names)+len(names))
-	maps.Copy(all, s.names)
-	maps.Copy(all, names)
-	return &Scope{names: all, cache: s.cache}
+	return &Scope{names: names, under: s, cache: s.cache}
+}
+
+// find gives what is known of a top-level name.
+func (s *Scope) find(name string) (Field, bool) {
+	for ; s != nil; s = s.under {
+		if f, ok := s.names[name]; ok {
+			return f, true
+		}
+	}
+	return Field{}, false
 }
 
 // Names gives the top-level names, sorted.
-func (s *Scope) Names() []string { return slices.Sorted(maps.Keys(s.names)) }
+func (s *Scope) Names() []string {
+	var all []string
+	for ; s != nil; s = s.under {
+		all = slices.AppendSeq(all, maps.Keys(s.names))
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
 
 // Lookup gives the type of a member chain, and whether the scope knows it.
 // A chain through Any or an open map is known, as Any.
@@ -170,7 +186,7 @@ func (s *Scope) Lookup(path ...string) (Field, bool) {
 	if len(path) == 0 {
 		return Field{}, false
 	}
-	f, ok := s.names[path[0]]
+	f, ok := s.find(path[0])
 	for _, name := range path[1:] {
 		if !ok {
 			break

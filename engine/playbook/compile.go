@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/nactl/nactl/engine/diag"
 	"github.com/nactl/nactl/engine/expr"
@@ -22,6 +23,9 @@ type World struct {
 	Groups     []string
 	AllTargets []string
 	Options    expr.Options
+	// Root is a scope without names whose programs the plays share; nil makes one
+	// of Options.
+	Root *expr.Scope
 }
 
 // Compile compiles all expressions of a play. A name that is nowhere, one that a
@@ -41,6 +45,7 @@ type compiler struct {
 	pending  map[*Step]bool    // handlers that were notified
 	handlers map[*Step]known   // what they can read, wherever they run
 	root     *expr.Scope
+	always   map[string]expr.Field
 	list     diag.List
 }
 
@@ -65,7 +70,10 @@ func (c *compiler) run() {
 			}
 		}
 	}
-	c.root = expr.NewScope(nil, c.world.Options)
+	if c.root = c.world.Root; c.root == nil {
+		c.root = expr.NewScope(nil, c.world.Options)
+	}
+	c.always = c.alwaysThere()
 	c.playVars()
 	c.nodes(c.play.Body)
 	c.playHandlers()
@@ -110,14 +118,21 @@ func (c *compiler) define(name string, t *expr.Type) {
 	delete(c.lacking, name)
 }
 
-// scope gives the names that can be read at one point of the play.
-func (c *compiler) scope(more map[string]expr.Field) *expr.Scope {
-	all := maps.Clone(c.names)
-	maps.Copy(all, more)
-	open := map[string]expr.Field{}
-	for name, f := range all {
-		open[name] = f
-	}
+// scope gives the names that can be read at one point of the play, when it is
+// first asked for: most steps hold no expression.
+func (c *compiler) scope(more map[string]expr.Field) func() *expr.Scope {
+	names := c.names
+	return sync.OnceValue(func() *expr.Scope {
+		all := maps.Clone(names)
+		maps.Copy(all, more)
+		own := maps.Clone(c.always)
+		own["vars"] = expr.Field{Type: expr.ClosedMap(all)}
+		return c.root.With(all).With(own)
+	})
+}
+
+// alwaysThere gives the names that every expression can read.
+func (c *compiler) alwaysThere() map[string]expr.Field {
 	groups, targets := map[string]expr.Field{}, map[string]expr.Field{}
 	for _, g := range c.world.Groups {
 		groups[g] = expr.Field{Type: expr.ListOf(expr.StringType)}
@@ -125,18 +140,16 @@ func (c *compiler) scope(more map[string]expr.Field) *expr.Scope {
 	for _, t := range c.world.AllTargets {
 		targets[t] = expr.Field{Type: expr.OpenMap}
 	}
-	maps.Copy(all, map[string]expr.Field{
+	return map[string]expr.Field{
 		"target": {Type: expr.ClosedMap(map[string]expr.Field{
 			"name": {Type: expr.StringType}, "kind": {Type: expr.StringType}, "groups": {Type: expr.ListOf(expr.StringType)},
 		})},
 		"run": {Type: expr.ClosedMap(map[string]expr.Field{
 			"id": {Type: expr.StringType}, "check": {Type: expr.BoolType}, "user": {Type: expr.StringType},
 		})},
-		"vars":    {Type: expr.ClosedMap(open)},
 		"groups":  {Type: expr.ClosedMap(groups)},
 		"targets": {Type: expr.ClosedMap(targets)},
-	})
-	return c.root.With(all)
+	}
 }
 
 // playVars compiles the play's variables. They are evaluated when they are read,
@@ -153,7 +166,7 @@ func (c *compiler) playVars() {
 }
 
 // ownVars compiles variables that stand together and may read each other.
-func (c *compiler) ownVars(vars []Var, scope *expr.Scope) {
+func (c *compiler) ownVars(vars []Var, scope func() *expr.Scope) {
 	uses := map[string][]expr.Chain{}
 	for i := range vars {
 		v := &vars[i]
@@ -255,6 +268,9 @@ func (s *Step) mayNotSet(name string) string {
 
 // after compiles what is asked once the step has ended, and may read its result.
 func (c *compiler) after(s *Step, inner map[string]expr.Field) {
+	if s.until == nil && s.changedWhen == nil && s.failedWhen == nil {
+		return
+	}
 	one := *s
 	one.Loop = nil
 	result := map[string]expr.Field{"result": {Type: resultType(&one)}}
@@ -287,20 +303,24 @@ func (c *compiler) loop(s *Step, t *expr.Template) map[string]expr.Field {
 
 // template compiles a node and checks the names that it reads. A nil node gives
 // nil.
-func (c *compiler) template(n *source.Node, scope *expr.Scope) *expr.Template {
+func (c *compiler) template(n *source.Node, scope func() *expr.Scope) *expr.Template {
 	if n == nil {
 		return nil
 	}
-	t, list := expr.CompileNode(n, scope)
+	at := c.root // of a literal, which reads no names
+	if HoldsExpression(n) {
+		at = scope()
+	}
+	t, list := expr.CompileNode(n, at)
 	c.found(list, t.Names())
 	return t
 }
 
-func (c *compiler) condition(n *source.Node, scope *expr.Scope) *expr.Condition {
+func (c *compiler) condition(n *source.Node, scope func() *expr.Scope) *expr.Condition {
 	if n == nil {
 		return nil
 	}
-	cond, list := expr.CompileCondition(n, scope)
+	cond, list := expr.CompileCondition(n, scope())
 	c.found(list, cond.Names())
 	return cond
 }

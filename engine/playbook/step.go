@@ -114,6 +114,28 @@ func IsDynamic(n *source.Node) bool {
 	return n.Kind == source.String && strings.Contains(n.Str, "{{")
 }
 
+// HoldsExpression tells whether an expression stands somewhere in a node; nil has
+// none.
+func HoldsExpression(n *source.Node) bool {
+	if n == nil {
+		return false
+	}
+	if IsDynamic(n) {
+		return true
+	}
+	for _, item := range n.Items {
+		if HoldsExpression(item) {
+			return true
+		}
+	}
+	for _, e := range n.Entries {
+		if HoldsExpression(e.Value) {
+			return true
+		}
+	}
+	return false
+}
+
 // IsSecret tells whether a node is a mapping that stands for a secret, as
 // {secret: {env: NAME}}.
 func IsSecret(n *source.Node) bool {

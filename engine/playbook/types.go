@@ -3,6 +3,7 @@ package playbook
 import (
 	"reflect"
 	"strings"
+	"sync"
 
 	"github.com/nactl/nactl/engine/expr"
 	"github.com/nactl/nactl/modules/step"
@@ -11,6 +12,24 @@ import (
 // resultType describes what a step registers: its declared output beside what
 // every step has.
 func resultType(s *Step) *expr.Type {
+	key := resultKey{s.Spec, s.Loop != nil}
+	if known, ok := resultTypes.Load(key); ok {
+		return known.(*expr.Type)
+	}
+	t, _ := resultTypes.LoadOrStore(key, makeResultType(s))
+	return t.(*expr.Type)
+}
+
+// resultTypes keeps what resultType made: expressions that read results of one
+// type are then compiled once.
+var resultTypes sync.Map
+
+type resultKey struct {
+	spec *step.Spec
+	loop bool
+}
+
+func makeResultType(s *Step) *expr.Type {
 	fields := map[string]expr.Field{}
 	for name, t := range s.Spec.OutputFields() {
 		fields[name] = expr.Field{Type: goType(t), Optional: true} // a skipped step has no output

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/nactl/nactl/engine/diag"
 	"github.com/nactl/nactl/engine/source"
@@ -55,6 +56,8 @@ type Field struct {
 	CreateOnly bool // never changed on an existing object
 	Default    string
 	Min, Max   *int64
+
+	literal *source.Node // the default, as YAML reads it
 }
 
 // Fields lists the arguments of a struct type in order. It panics on a malformed
@@ -62,8 +65,20 @@ type Field struct {
 //
 // The tags: `arg:"name,required,identity,create_only" doc:"…" enum:"a|b"
 // default:"…" min:"1" max:"64"`. An embedded struct without a tag contributes its
-// fields.
+// fields. The caller must not change what it is given: it is the same each time.
 func Fields(t reflect.Type) []Field {
+	if known, ok := fieldsOf.Load(t); ok {
+		return known.([]Field)
+	}
+	fields := slices.Clip(readFields(t))
+	fieldsOf.Store(t, fields)
+	return fields
+}
+
+// fieldsOf keeps what Fields found: reflect.Type → []Field.
+var fieldsOf sync.Map
+
+func readFields(t reflect.Type) []Field {
 	var fields []Field
 	for f := range t.Fields() {
 		tag := f.Tag.Get("arg")
@@ -93,10 +108,20 @@ func Fields(t reflect.Type) []Field {
 		if e := f.Tag.Get("enum"); e != "" {
 			a.Enum = strings.Split(e, "|")
 		}
+		if a.Default != "" {
+			a.literal = literal(a.Default)
+		}
 		a.Min, a.Max = bound(t, f, "min"), bound(t, f, "max")
 		fields = append(fields, a)
 	}
 	return fields
+}
+
+func literal(text string) *source.Node {
+	if n, list := source.Parse("default", []byte(text)); len(list) == 0 && n != nil {
+		return n
+	}
+	return &source.Node{Kind: source.String, Str: text}
 }
 
 func bound(t reflect.Type, f reflect.StructField, key string) *int64 {
@@ -188,12 +213,8 @@ func (d *decoder) structure(n *source.Node, v reflect.Value, what, path string) 
 
 // fallback sets an argument's default, written in the tag as it would be in YAML.
 func (d *decoder) fallback(f Field, v reflect.Value) {
-	n := &source.Node{Kind: source.String, Str: f.Default}
-	if parsed, list := source.Parse("default", []byte(f.Default)); len(list) == 0 && parsed != nil {
-		n = parsed
-	}
 	sub := &decoder{}
-	sub.value(n, v, f.Name)
+	sub.value(f.literal, v, f.Name)
 	if len(sub.list) > 0 {
 		panic(fmt.Sprintf("default of %s: %v", f.Name, sub.list[0]))
 	}

@@ -3,8 +3,6 @@ package step
 import (
 	"fmt"
 	"reflect"
-
-	"github.com/nactl/nactl/engine/source"
 )
 
 // Shape describes which values an argument takes, for schemas and documentation.
@@ -129,14 +127,10 @@ func (*Checked) Shape() Shape { return Shape{Word: "condition", Text: true, Bool
 
 var _ = []Notation{(*Size)(nil), (*Duration)(nil), (*Argv)(nil), (*Guard)(nil), (*Checked)(nil)}
 
-// Literal reads a tag's default as YAML would.
+// Literal gives the default as YAML reads it; false where there is none.
 func (f Field) Literal() (any, bool) {
-	if f.Default == "" {
+	if f.literal == nil {
 		return nil, false
 	}
-	n, list := source.Parse("default", []byte(f.Default))
-	if len(list) > 0 || n == nil {
-		return f.Default, true
-	}
-	return n.Any(), true
+	return f.literal.Any(), true
 }
