@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -19,7 +21,7 @@ func (r *runner) env(ctx context.Context, sc *scope, rec *recorder) (*step.Env, 
 	t := sc.on
 	env := &step.Env{
 		Target: step.Target{Name: t.Name, Kind: t.Kind, Groups: t.Groups},
-		Files:  r.world.Files(sc.play.file),
+		Files:  r.files(sc),
 		Run:    r.opts.RunID,
 		Image:  func(name string) (virt.ImageSource, error) { return r.world.Image(t.Name, name) },
 		Warn: func(text string) {
@@ -60,6 +62,36 @@ func (r *runner) env(ctx context.Context, sc *scope, rec *recorder) (*step.Env, 
 	}
 	env.Platform = rec
 	return env, nil
+}
+
+// files gives what a step reads: of its role first, then of the project.
+func (r *runner) files(sc *scope) step.Files {
+	project := r.world.Files(sc.play.file)
+	if sc.step.Role == nil {
+		return project
+	}
+	dir, err := filepath.Rel(filepath.Dir(sc.play.file), filepath.Join(sc.step.Role.Dir, "files"))
+	if err != nil {
+		dir = filepath.Join(sc.step.Role.Dir, "files")
+	}
+	return roleFiles{project, dir}
+}
+
+// roleFiles are the files of a role, in front of those of the project.
+type roleFiles struct {
+	project step.Files
+	dir     string
+}
+
+// ReadFile reads a file of the role; where it has none, of the project.
+func (f roleFiles) ReadFile(path string) ([]byte, error) {
+	if !filepath.IsAbs(path) {
+		b, err := f.project.ReadFile(filepath.Join(f.dir, path))
+		if !errors.Is(err, fs.ErrNotExist) {
+			return b, err
+		}
+	}
+	return f.project.ReadFile(path)
 }
 
 // controller lets the recorder tell of changes to the controller, too.

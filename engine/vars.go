@@ -158,10 +158,34 @@ func (s *scope) lookup(ctx context.Context, name string) (any, bool, error) {
 	s.busy[name] = true
 	defer delete(s.busy, name)
 	v, ok, err := s.find(ctx, name)
-	if err == nil && ok {
-		s.memo[name] = v
+	if err != nil || !ok {
+		return nil, false, err
 	}
-	return v, ok, err
+	if v, err = s.told(name, v); err != nil {
+		return nil, false, err
+	}
+	s.memo[name] = v
+	return v, true, nil
+}
+
+// told looks at the value of what a play or role declares as an input.
+func (s *scope) told(name string, v any) (any, error) {
+	inputs := s.play.Inputs
+	if s.step != nil && s.step.Role != nil {
+		inputs = slices.Concat(s.step.Role.Inputs, inputs)
+	}
+	i := slices.IndexFunc(inputs, func(in playbook.Input) bool { return in.Name == name })
+	if i < 0 {
+		return v, nil
+	}
+	if err := inputs[i].Check(v); err != nil {
+		return nil, err
+	}
+	if text, ok := v.(string); ok && inputs[i].Secret {
+		s.run.hide(text)
+		return expr.NewSecret(text), nil
+	}
+	return v, nil
 }
 
 func (s *scope) find(ctx context.Context, name string) (any, bool, error) {
@@ -172,27 +196,26 @@ func (s *scope) find(ctx context.Context, name string) (any, bool, error) {
 		return v, true, nil
 	}
 	if s.step != nil {
-		if v, ok := findVar(s.step.Vars, name); ok {
+		if v, ok := playbook.FindVar(s.step.Vars, name); ok {
 			return s.value(ctx, v.Template, v.Value)
 		}
 	}
-	if v, ok := findVar(s.play.Vars, name); ok {
+	if v, ok := playbook.FindVar(s.play.Vars, name); ok {
 		return s.value(ctx, v.Template, v.Value)
+	}
+	var defaults []playbook.Var
+	if s.step != nil {
+		defaults = s.step.Defaults
+	}
+	for _, vars := range [][]playbook.Var{defaults, s.play.Defaults} {
+		if v, ok := playbook.FindVar(vars, name); ok {
+			return s.value(ctx, v.Template, v.Value)
+		}
 	}
 	if n, ok := s.target.Vars[name]; ok {
 		return s.value(ctx, s.play.inherit[n], n)
 	}
 	return nil, false, nil
-}
-
-// findVar gives the last variable of that name, which is the one that counts.
-func findVar(vars []playbook.Var, name string) (playbook.Var, bool) {
-	for _, v := range slices.Backward(vars) {
-		if v.Name == name {
-			return v, true
-		}
-	}
-	return playbook.Var{}, false
 }
 
 // value evaluates a variable, and resolves the secrets in it.
@@ -282,11 +305,11 @@ func (s *scope) names() []string {
 	for name := range s.target.Vars {
 		all[name] = true
 	}
-	for _, v := range s.play.Vars {
+	for _, v := range slices.Concat(s.play.Defaults, s.play.Vars) {
 		all[v.Name] = true
 	}
 	if s.step != nil {
-		for _, v := range s.step.Vars {
+		for _, v := range slices.Concat(s.step.Defaults, s.step.Vars) {
 			all[v.Name] = true
 		}
 	}

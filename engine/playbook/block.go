@@ -24,6 +24,7 @@ type Block struct {
 	Body   []Node
 	Rescue []Node
 	Always []Node
+	Role   *Role // that it is a use of, or nil
 
 	inherited        // what it says, beside what is said around it
 	conditional bool // it has a when
@@ -79,12 +80,14 @@ type inherited struct {
 	ignoreErrors bool
 	noLog        bool
 	checkMode    bool
-	rescue       bool // they run only when others failed
+	rescue       bool  // they run only when others failed
+	defaults     []Var // of roles
+	role         *Role // that they belong to
 }
 
 // clone gives a copy whose lists can be added to.
 func (in inherited) clone() inherited {
-	in.when, in.vars, in.tags = slices.Clone(in.when), slices.Clone(in.vars), slices.Clone(in.tags)
+	in.when, in.vars, in.tags, in.defaults = slices.Clone(in.when), slices.Clone(in.vars), slices.Clone(in.tags), slices.Clone(in.defaults)
 	return in
 }
 
@@ -100,7 +103,7 @@ func (in inherited) give(s *Step) {
 	s.IgnoreErrors = s.IgnoreErrors || in.ignoreErrors
 	s.NoLog = s.NoLog || in.noLog
 	s.CheckMode = s.CheckMode || in.checkMode
-	s.rescue = in.rescue
+	s.rescue, s.Role, s.Defaults = in.rescue, in.role, slices.Clone(in.defaults)
 }
 
 // terms gives the conditions of a when: one, or a list that must all hold.
@@ -143,6 +146,10 @@ func (l *loader) nodes(n *source.Node, in inherited) []Node {
 			out = append(out, l.block(item, in))
 		case item.Get("include") != nil:
 			if b := l.include(item, in); b != nil {
+				out = append(out, b)
+			}
+		case item.Get("role") != nil:
+			if b := l.role(item, in); b != nil {
 				out = append(out, b)
 			}
 		case isKey(item, "rescue"), isKey(item, "always"):

@@ -56,12 +56,13 @@ func (c *compiler) run() {
 		f.Type = c.names[name].Type
 		c.names[name] = f
 	}
-	for _, v := range c.play.Vars {
+	for _, v := range slices.Concat(c.play.Defaults, c.play.Vars) {
 		c.define(v.Name, expr.TypeOf(v.Value))
 	}
 	for name, n := range c.world.Extra {
 		c.define(name, expr.TypeOf(n))
 	}
+	c.playInputs()
 	c.later = map[string]string{}
 	for _, s := range c.play.Steps {
 		for _, name := range s.Sets() {
@@ -162,7 +163,9 @@ func (c *compiler) playVars() {
 			all[name] = f
 		}
 	}
-	c.ownVars(c.play.Vars, c.scope(all))
+	scope := c.scope(all)
+	c.ownVars(c.play.Defaults, scope)
+	c.ownVars(c.play.Vars, scope)
 }
 
 // ownVars compiles variables that stand together and may read each other.
@@ -207,7 +210,7 @@ func (c *compiler) cycles(uses map[string][]expr.Chain) {
 
 func (c *compiler) step(s *Step) {
 	own := map[string]expr.Field{}
-	for _, v := range s.Vars {
+	for _, v := range slices.Concat(s.Defaults, s.Vars) {
 		f := expr.Field{Type: expr.TypeOf(v.Value)}
 		if known, ok := c.names[v.Name]; ok {
 			f.Type = expr.Union(known.Type, f.Type) // what a step set or the command line says wins
@@ -230,6 +233,7 @@ func (c *compiler) step(s *Step) {
 	inner := c.loop(s, out.Loop)
 	shadow(inner)
 	scope := c.scope(merge(own, inner))
+	c.ownVars(s.Defaults, scope)
 	c.ownVars(s.Vars, scope)
 	nameNode := &source.Node{Kind: source.String, Str: s.Name, Range: s.Range}
 	out.Name = c.template(nameNode, outer)

@@ -91,6 +91,7 @@ const (
 // certain before any step could fail; so does always.
 func (c *compiler) block(b *Block) {
 	before := c.clone()
+	c.roleInputs(b)
 	c.nodes(b.Body)
 	if len(b.Rescue)+len(b.Always) > 0 {
 		c.afterBody(b, before)

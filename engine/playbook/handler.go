@@ -27,28 +27,36 @@ func (l *loader) handlers(n *source.Node, in inherited) []*Step {
 	return out
 }
 
+// identifyHandlers gives handlers their ids: those of a role stand below its use.
+func identifyHandlers(p *Play) {
+	byRole := map[*Role][]*Step{}
+	for _, h := range p.Handlers {
+		byRole[h.Role] = append(byRole[h.Role], h)
+	}
+	for role, list := range byRole {
+		prefix := p.ID
+		if role != nil {
+			prefix = role.block.ID
+		}
+		for i, h := range list {
+			h.ID = prefix + "/handlers/" + stepLabel(list, i)
+		}
+	}
+}
+
 // link finds the handlers that steps notify.
 func (l *loader) link(p *Play) {
-	byName := map[string][]*Step{}
 	var names []string
-	for _, h := range p.Handlers {
+	for i, h := range p.Handlers {
 		if h.Name == "" && len(h.listen) == 0 {
 			l.errorf(h.Range, "handlers", "the handler has no name, so nothing can notify it")
 		}
-		topics := h.listen
-		if h.Name != "" {
-			if other := byName[h.Name]; len(other) > 0 && other[0].Name == h.Name {
-				l.errorf(h.Range, "handlers", "two handlers are called %q, the other at %s; rename one, or let both listen to one topic", h.Name, other[0].Range.Pos)
-				continue
+		for _, other := range p.Handlers[:i] {
+			if other.Role == h.Role && other.Name == h.Name && h.Name != "" {
+				l.errorf(h.Range, "handlers", "two handlers are called %q, the other at %s; rename one, or let both listen to one topic", h.Name, other.Range.Pos)
 			}
-			topics = append(slices.Clone(topics), h.Name)
 		}
-		for _, topic := range topics {
-			if !slices.Contains(byName[topic], h) {
-				byName[topic] = append(byName[topic], h)
-			}
-			names = append(names, topic)
-		}
+		names = append(append(names, h.Name), h.listen...)
 	}
 	for _, s := range p.Steps {
 		if len(s.listen) > 0 {
@@ -57,13 +65,16 @@ func (l *loader) link(p *Play) {
 	}
 	for _, s := range slices.Concat(p.Steps, p.Handlers) {
 		for _, n := range s.notify {
-			found := byName[n.Str]
 			switch {
 			case n.Kind != source.String:
 				l.errorf(n.Range, "type", "notify: wanted the name of a handler, found %s", n.Kind)
+				continue
 			case IsDynamic(n):
 				l.errorf(n.Range, "handlers", "notify: the name must be literal; notify several handlers and give each a when")
-			case len(found) == 0:
+				continue
+			}
+			found := p.notified(s, n.Str)
+			if len(found) == 0 {
 				hint := diag.DidYouMean(n.Str, names)
 				if hint == "" && len(p.Handlers) == 0 {
 					hint = "; the play has no handlers"
@@ -78,6 +89,29 @@ func (l *loader) link(p *Play) {
 		}
 	}
 	l.handlerCycles(p.Handlers)
+}
+
+// notified gives the handlers that a step means by a name or topic: those of its
+// own role, else of the role around it, else of the play, else of any role.
+func (p *Play) notified(s *Step, topic string) []*Step {
+	in := func(fits func(*Role) bool) []*Step {
+		var out []*Step
+		for _, h := range p.Handlers {
+			if fits(h.Role) && (h.Name == topic || slices.Contains(h.listen, topic)) {
+				out = append(out, h)
+			}
+		}
+		return out
+	}
+	for role := s.Role; role != nil; role = role.outer {
+		if found := in(func(r *Role) bool { return r == role }); len(found) > 0 {
+			return found
+		}
+	}
+	if found := in(func(r *Role) bool { return r == nil }); len(found) > 0 {
+		return found
+	}
+	return in(func(*Role) bool { return true })
 }
 
 // handlerCycles refuses handlers that notify each other without end.

@@ -90,6 +90,8 @@ var (
 	stepWords    *keywords[Step]
 	blockWords   *keywords[Block]
 	includeWords *keywords[Block]
+	roleWords    *keywords[Block]
+	inputWords   *keywords[Input]
 	importWords  *keywords[Play]
 )
 
@@ -104,6 +106,12 @@ func BlockKeywords() []Keyword { return blockWords.public() }
 
 // IncludeKeywords lists the keys of an entry that includes a file of steps.
 func IncludeKeywords() []Keyword { return includeWords.public() }
+
+// RoleKeywords lists the keys of a use of a role.
+func RoleKeywords() []Keyword { return roleWords.public() }
+
+// InputKeywords lists the keys of the declaration of an input.
+func InputKeywords() []Keyword { return inputWords.public() }
 
 // ImportKeywords lists the keys of an entry that imports a playbook.
 func ImportKeywords() []Keyword { return importWords.public() }

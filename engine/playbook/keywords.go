@@ -27,10 +27,11 @@ func init() {
 		flag(Keyword{Name: "no_log", Default: "false", Doc: "hide arguments and results of all steps"}, func(p *Play) *bool { return &p.NoLog }),
 		texts(Keyword{Name: "tags", Doc: "tags of all steps, for `--tags` and `--skip-tags`"}, func(p *Play) *[]string { return &p.Tags }),
 		keyword[Play]{Keyword{Name: "steps", Form: StepList, Required: true, Doc: "what to do, in this order: steps, blocks and included files"},
-			func(l *loader, p *Play, e source.Entry) {
-				p.Body = l.nodes(e.Value, inherited{})
-				p.Steps = flatten(p.Body)
-			}},
+			func(l *loader, p *Play, e source.Entry) { p.Body = l.nodes(e.Value, inherited{}) }},
+		keyword[Play]{Keyword{Name: "roles", Form: Value, Doc: "roles that run before the steps: names, or mappings as `{role: web, vars: {port: 80}}`"},
+			func(l *loader, p *Play, e source.Entry) { p.roles = l.roles(e.Value) }},
+		keyword[Play]{Keyword{Name: "inputs", Form: Value, Doc: "variables that the play wants to be told, with their types"},
+			func(l *loader, p *Play, e source.Entry) { p.Inputs = l.inputs(e.Value) }},
 		keyword[Play]{Keyword{Name: "handlers", Form: StepList, Doc: "steps that run once, in this order, when a step that changed something has notified them: at the end of the play and at `flush_handlers`"},
 			func(l *loader, p *Play, e source.Entry) { p.Handlers = l.handlers(e.Value, inherited{}) }},
 		keyword[Play]{Keyword{Name: "serial", Form: Value, Doc: "so many targets at a time: `2`, `25%`, or a list as `[1, 5, 100%]` whose last holds for the rest"},
@@ -79,6 +80,24 @@ func init() {
 	includeWords = newKeywords(slices.Concat([]keyword[Block]{
 		{Keyword{Name: "include", Form: Text, Required: true, Doc: "a file of steps, beside this file; its path is literal, so that every step is checked before the run"}, nil},
 	}, heading())...)
+	roleWords = newKeywords(slices.Concat([]keyword[Block]{
+		{Keyword{Name: "role", Form: Text, Required: true, Doc: "a role, by its folder in `roles/`"}, nil},
+	}, heading())...)
+	inputWords = newKeywords(
+		text(Keyword{Name: "type", Doc: "string, integer, number, boolean, list, map, size or duration; left out: anything"}, func(in *Input) *string { return &in.Type }),
+		text(Keyword{Name: "doc", Doc: "what it is for, for people"}, func(in *Input) *string { return &in.Doc }),
+		value(Keyword{Name: "default", Form: Value, Doc: "the value where nothing else gives one"}, func(in *Input) **source.Node { return &in.Default }),
+		keyword[Input]{Keyword{Name: "enum", Form: Value, Doc: "the values that it can have"},
+			func(l *loader, in *Input, e source.Entry) {
+				if e.Value.Kind != source.List {
+					l.errorf(e.Value.Range, "type", "enum: wanted a list of values, found %s", e.Value.Kind)
+				}
+				in.Enum = e.Value.Items
+			}},
+		text(Keyword{Name: "pattern", Doc: "a regular expression that the whole text has to match"}, func(in *Input) *string { return &in.Pattern }),
+		flag(Keyword{Name: "required", Default: "false", Doc: "it has to be given: with `-e`, in `vars`, or by the inventory"}, func(in *Input) *bool { return &in.Required }),
+		flag(Keyword{Name: "secret", Default: "false", Doc: "its value is never shown"}, func(in *Input) *bool { return &in.Secret }),
+	)
 	importWords = newKeywords(
 		keyword[Play]{Keyword{Name: "import", Form: Text, Required: true, Doc: "a playbook, beside this file, whose plays stand here"}, nil},
 		text(Keyword{Name: "name", Doc: "what the import is for, for people"}, func(p *Play) *string { return &p.Name }),

@@ -30,7 +30,10 @@ type loader struct {
 	open    []string // it, and those that include it
 	sources *source.Sources
 	steps   *step.Registry
-	list    diag.List
+
+	roleHandlers []*Step // of the roles of the play that is being read
+
+	list diag.List
 }
 
 func (l *loader) errorf(at diag.Range, rule, format string, args ...any) {
@@ -70,9 +73,7 @@ func (l *loader) plays(root *source.Node, tags []string) []*Play {
 		p.Tags = append(slices.Clone(tags), p.Tags...)
 		p.ID = fmt.Sprintf("%s#%s", filepath.ToSlash(l.file), label(root.Items, i))
 		identify(p.ID, p.Body)
-		for j, h := range p.Handlers {
-			h.ID = p.ID + "/handlers/" + stepLabel(p.Handlers, j)
-		}
+		identifyHandlers(p)
 		l.link(p)
 		l.conflicts(p)
 		out = append(out, p)
@@ -137,6 +138,14 @@ func (l *loader) play(n *source.Node) *Play {
 		l.unknownKey(e.Key, "a play", playWords.names(), ansiblePlayKeys)
 	}
 	p.Vars = append(p.varsFiles, p.vars...)
+	p.Body = append(p.roles, p.Body...)
+	p.Steps = flatten(p.Body)
+	p.Handlers, l.roleHandlers = append(l.roleHandlers, p.Handlers...), nil
+	for _, in := range p.Inputs {
+		if in.Default != nil {
+			p.Defaults = append(p.Defaults, Var{Name: in.Name, Value: in.Default})
+		}
+	}
 	if p.Targets == nil {
 		l.errorf(n.Range, "play", "the play has no targets; name nodes, clusters, engines or groups of the inventory: `targets: all`")
 	}
@@ -147,7 +156,7 @@ func (l *loader) play(n *source.Node) *Play {
 			}
 		}
 	}
-	if n.Get("steps") == nil {
+	if n.Get("steps") == nil && n.Get("roles") == nil {
 		l.errorf(n.Range, "play", "the play has no steps")
 	}
 	return p

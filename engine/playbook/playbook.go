@@ -42,13 +42,16 @@ type Play struct {
 	// Handlers run when a step that changed something has notified them: in the
 	// order in which they stand, each once, at the end of the play and at a Flush.
 	Handlers      []*Step
-	ForceHandlers bool // also on targets that failed
+	Inputs        []Input
+	Defaults      []Var // of Inputs
+	ForceHandlers bool  // also on targets that failed
 
 	Serial            *source.Node // nil = all targets together; see the function Serial
 	Strategy          Strategy
 	AnyErrorsFatal    bool
 	MaxFailPercentage virt.Opt[int] // of a batch; more, and the run ends
 
+	roles           []Node
 	vars, varsFiles []Var // where Vars come from
 }
 
@@ -104,6 +107,8 @@ type Step struct {
 	Timeout      time.Duration
 	Tags         []string
 	Vars         []Var
+	Defaults     []Var // of its role: what a play says wins over them
+	Role         *Role // that it belongs to, or nil
 	IgnoreErrors bool
 	NoLog        bool
 	Verify       bool
