@@ -36,6 +36,9 @@ type Options struct {
 	Recording string
 	// Addr is what to listen on; empty is a free port of 127.0.0.1.
 	Addr string
+	// Control makes the engine take commands at ControlPath, from anybody who can
+	// connect.
+	Control bool
 }
 
 // Timing is how long the engine's work takes, in engine time. Zero fields mean
@@ -98,6 +101,9 @@ type Engine struct {
 	admin  *object
 	rules  map[string]bool          // knobs by name
 	slow   map[string]time.Duration // setupnetworks by host
+
+	toldMu sync.Mutex // guards told alone; never taken with mu
+	told   []func()   // what heal ends
 
 	srv *server
 }

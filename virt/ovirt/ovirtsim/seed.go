@@ -119,6 +119,25 @@ func Load(n, m int) Options {
 	return o
 }
 
+// Fleet are k engines of n VMs on m hosts each. The first is called sim1; the names
+// of its hosts and VMs begin with sim1-.
+func Fleet(k, n, m int) []Options {
+	fleet := make([]Options, k)
+	for i := range fleet {
+		o := Load(n, m)
+		o.Name = fmt.Sprintf("sim%d", i+1)
+		hosts := o.DataCenters[0].Clusters[0].Hosts
+		for j := range hosts {
+			hosts[j].Name = o.Name + "-" + hosts[j].Name
+		}
+		for j := range o.VMs {
+			o.VMs[j].Name = o.Name + "-" + o.VMs[j].Name
+		}
+		fleet[i] = o
+	}
+	return fleet
+}
+
 // seed makes the objects of the options.
 func (e *Engine) seed(o Options) error {
 	e.col("tags").add(&object{kind: kindTag, id: blankID, body: el("tag", tx("name", "root"), tx("description", "root"))})
@@ -259,7 +278,7 @@ func (e *Engine) seedHost(cl *object, s Host, nets []Network, made []*object) {
 	}
 	for i, n := range made {
 		port := 0
-		ips := managementIP(len(e.col("hosts").list))
+		ips := managementIP(len(e.col("hosts").list) - 1)
 		if i > 0 {
 			if port = 1; !nets[i].Hosts || len(nics) < 2 {
 				continue

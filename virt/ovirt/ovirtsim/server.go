@@ -130,6 +130,10 @@ func certificates(now time.Time, hosts []string) (tls.Certificate, []byte, error
 
 // serve answers one request of any kind.
 func (e *Engine) serve(w http.ResponseWriter, r *http.Request) {
+	if e.opts.Control && r.URL.Path == ControlPath {
+		e.control(w, r)
+		return
+	}
 	c := &call{e: e, w: w, r: r, ctx: r.Context(), path: r.URL.Path}
 	if (r.Method == http.MethodGet || r.Method == http.MethodHead) && r.ContentLength != 0 {
 		w.Header().Set("Connection", "close") // the body is never read
