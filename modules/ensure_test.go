@@ -127,6 +127,7 @@ func lab() []virt.Object {
 		&virt.Image{Source: virt.ImageSource{Name: "debian", Storage: "pool"}, Format: "qcow2", Size: 2 * virt.GiB, CPU: virt.CPU{Count: 2}},
 		&virt.GuestFile{VM: "on", Path: "/done", SHA256: "x"},
 		&virt.AffinityGroup{Name: "near", VMs: []string{"off", "on"}, VMRule: virt.AffinityRule{Affinity: "positive"}, HostRule: virt.AffinityRule{Affinity: "disabled"}},
+		&virt.Snapshot{VM: "off", Name: "there", ID: virt.Some("s-0"), State: virt.SnapshotOK, Memory: virt.Some(false)},
 	}
 }
 
@@ -192,6 +193,12 @@ func TestEnsure(t *testing.T) {
 		"attach_nic: {vm: \"on\", name: nic2, network: web}":                  "attach_nic",
 		"attach_nic: {vm: \"on\", name: nic1, network: lan}":                  "",
 		"attach_nic: {vm: \"on\", name: nic1, network: web}":                  "change_nic",
+		"change_nic: {vm: \"on\", nic: nic1, network: web, link_up: false}":   "change_nic",
+		"change_nic: {vm: \"on\", nic: nic1, network: lan, link_up: true}":    "",
+		"create_snapshot: {vm: \"on\", name: s, memory: true}":                "create_snapshot",
+		"create_snapshot: {vm: off, name: there, memory: true}":               "",
+		"delete_snapshot: {vm: off, name: there}":                             "delete_snapshot",
+		"delete_snapshot: {vm: off, name: none}":                              "",
 		"detach_nic: {vm: \"on\", nic: nic1}":                                 "detach_nic",
 		"detach_nic: {vm: \"on\", nic: nic7}":                                 "",
 		"create_vlan: {id: 7, name: dmz}":                                     "create_network",
@@ -260,6 +267,10 @@ func TestEnsureErrors(t *testing.T) {
 		"set_cpu: {vm: \"on\", count: 4, max: 2}":              {virt.ErrInvalid, "cannot have 4 CPUs"},
 		"power: {vm: off, action: reboot}":                     {virt.ErrConflict, "is not running"},
 		"guest_exec: {vm: off, command: [x]}":                  {virt.ErrConflict, "is not running"},
+		"change_nic: {vm: \"on\", nic: nic9, link_up: false}":  {virt.ErrNotFound, `has no NIC "nic9"`},
+		"create_snapshot: {vm: half, name: s}":                 {virt.ErrConflict, "is unfinished"},
+		"delete_snapshot: {vm: gone, name: s}":                 {virt.ErrNotFound, "vm gone: is not there"},
+		"revert_snapshot: {vm: \"on\", name: s}":               {virt.ErrNotFound, `snapshot "s" of vm on: is not there`},
 		"resize_disk: {vm: \"on\", disk: d, size: 1GiB}":       {virt.ErrNotFound, `has no disk "d"`},
 		"create_vlan: {id: 6, name: web}":                      {virt.ErrConflict, "is another network"},
 		"create_vlan: {id: 6, name: dmz, host: h9}":            {virt.ErrNotFound, "host h9: is not there"},

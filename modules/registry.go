@@ -5,10 +5,13 @@ import (
 	"github.com/nactl/nactl/modules/assert"
 	"github.com/nactl/nactl/modules/attachdisk"
 	"github.com/nactl/nactl/modules/attachnic"
+	"github.com/nactl/nactl/modules/changenic"
+	"github.com/nactl/nactl/modules/createsnapshot"
 	"github.com/nactl/nactl/modules/createvlan"
 	"github.com/nactl/nactl/modules/createvm"
 	"github.com/nactl/nactl/modules/debug"
 	"github.com/nactl/nactl/modules/deleteaffinity"
+	"github.com/nactl/nactl/modules/deletesnapshot"
 	"github.com/nactl/nactl/modules/deletevlan"
 	"github.com/nactl/nactl/modules/deletevm"
 	"github.com/nactl/nactl/modules/detachdisk"
@@ -23,6 +26,7 @@ import (
 	"github.com/nactl/nactl/modules/pause"
 	"github.com/nactl/nactl/modules/power"
 	"github.com/nactl/nactl/modules/resizedisk"
+	"github.com/nactl/nactl/modules/revertsnapshot"
 	"github.com/nactl/nactl/modules/setaffinity"
 	"github.com/nactl/nactl/modules/setcpu"
 	"github.com/nactl/nactl/modules/setmemory"
@@ -36,9 +40,10 @@ import (
 // Registry gives all steps.
 func Registry() *step.Registry {
 	return step.NewRegistry(
-		assert.Spec, attachdisk.Spec, attachnic.Spec, createvlan.Spec, createvm.Spec, debug.Spec, deleteaffinity.Spec, deletevlan.Spec,
+		assert.Spec, attachdisk.Spec, attachnic.Spec, changenic.Spec, createsnapshot.Spec, createvlan.Spec, createvm.Spec, debug.Spec,
+		deleteaffinity.Spec, deletesnapshot.Spec, deletevlan.Spec,
 		deletevm.Spec, detachdisk.Spec, detachnic.Spec, fail.Spec, guestexec.Spec, guestfile.Spec, hostactivate.Spec, hostmaintenance.Spec, localexec.Spec,
-		migrate.Spec, pause.Spec, power.Spec, resizedisk.Spec, setaffinity.Spec, setcpu.Spec, setmemory.Spec, setvars.Spec, setvm.Spec, vmfacts.Spec,
+		migrate.Spec, pause.Spec, power.Spec, resizedisk.Spec, revertsnapshot.Spec, setaffinity.Spec, setcpu.Spec, setmemory.Spec, setvars.Spec, setvm.Spec, vmfacts.Spec,
 		waitfor.Spec,
 	)
 }

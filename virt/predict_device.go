@@ -147,10 +147,10 @@ func diskNames(vm *VM) string {
 func attachNIC(vm, after *VM, c AttachNIC, d *diff) error {
 	want := newNIC(c.NIC, len(vm.NICs)+1)
 	if n := after.NIC(want.Name); n != nil {
-		if n.Network != want.Network {
+		if !n.IsOn(want.Network) {
 			return &Error{Kind: ErrConflict, Object: vm.Ref(), Summary: fmt.Sprintf("has a NIC %q on another network", n.Name),
 				Wanted: "network " + want.Network, Found: "network " + n.Network,
-				Hint: "change its network in create_vm's nics, or choose another name"}
+				Hint: "connect it there with change_nic, or choose another name"}
 		}
 		d.present("nics."+n.Name, &n.In, vm.State.IsLive())
 		return nil
@@ -183,9 +183,9 @@ func changeNIC(vm, after *VM, c ChangeNIC, d *diff) error {
 	}
 	afterwards(d, "nics."+n.Name+".network", n.Network, c.Network)
 	afterwards(d, "nics."+n.Name+".link_up", n.LinkUp, c.LinkUp)
-	if v, ok := c.Network.Get(); ok && v != n.Network {
+	if v, ok := c.Network.Get(); ok && !n.IsOn(v) {
 		d.set("nics."+n.Name+".network", n.Network, v, where(vm))
-		n.Network = v
+		n.Network, n.Profile = v, ""
 	}
 	if v, ok := c.LinkUp.Get(); ok && v != n.LinkUp {
 		d.set("nics."+n.Name+".link_up", n.LinkUp, v, where(vm))

@@ -111,7 +111,8 @@ type DeleteSnapshot struct {
 type RevertSnapshot struct {
 	On
 	action
-	Snapshot string `json:"snapshot"` // name, or id
+	Snapshot string `json:"snapshot"`        // name, or id
+	Start    bool   `json:"start,omitempty"` // it runs afterwards; else it is as the snapshot holds it
 }
 
 func createSnapshot(before Object, c CreateSnapshot) (Object, Outcome, error) {

@@ -3,6 +3,7 @@ package virt
 import (
 	"maps"
 	"slices"
+	"strings"
 )
 
 // PowerState is whether a VM runs.
@@ -156,12 +157,20 @@ type Disk struct {
 type NIC struct {
 	Name    string      `json:"name"` // nic1, nic2, …
 	MAC     Opt[string] `json:"mac,omitzero"`
-	Network string      `json:"network,omitempty"` // network or vNIC profile
+	Network string      `json:"network,omitempty"` // on an engine NETWORK/PROFILE, when its profile is not the usual one
+	Profile string      `json:"profile,omitempty"` // vNIC profile; engines only
 	Bridge  string      `json:"bridge,omitempty"`  // when attached to a bridge without a network
 	Model   string      `json:"model,omitempty"`
 	LinkUp  bool        `json:"link_up"`
 	VLAN    int         `json:"vlan,omitempty"`
 	In      Presence    `json:"in"`
+}
+
+// IsOn tells whether the interface is connected to a network, written as NETWORK or
+// as NETWORK/PROFILE.
+func (n *NIC) IsOn(network string) bool {
+	name, _, _ := strings.Cut(n.Network, "/")
+	return network == n.Network || n.Profile != "" && network == name+"/"+n.Profile
 }
 
 // Ref names the VM.

@@ -14,7 +14,7 @@ import (
 type Args struct {
 	VM      string `arg:"vm,required,identity" doc:"name of the VM"`
 	Name    string `arg:"name,required,identity" doc:"what to call it; the key by which it is found again"`
-	Network string `arg:"network,required" doc:"network or vNIC profile"`
+	Network string `arg:"network,required" doc:"network to connect it to; on an engine also NETWORK/PROFILE, where the network has several vNIC profiles"`
 	MAC     string `arg:"mac,create_only" doc:"left out: the platform gives one"`
 	Model   string `arg:"model,create_only" doc:"left out: virtio"`
 }
@@ -45,7 +45,7 @@ func (a *Args) Ensure(ctx context.Context, env *step.Env) (step.Result, error) {
 func Bring(ctx context.Context, env *step.Env, vm *virt.VM, want virt.NICSpec) error {
 	if have := vm.NIC(want.Name); have != nil {
 		warn(env, vm, have, want)
-		if have.Network != want.Network {
+		if !have.IsOn(want.Network) {
 			if _, err := env.Apply(ctx, virt.ChangeNIC{On: virt.OnVM(vm), NIC: have.Name, Network: virt.Some(want.Network)}); err != nil {
 				return err
 			}

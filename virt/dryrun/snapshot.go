@@ -90,6 +90,14 @@ func (p *Platform) revert(c virt.RevertSnapshot) {
 		}
 		vm = stopped
 	}
+	if c.Start {
+		running, _, err := p.inner.Predict(vm, virt.Start{On: virt.On{Ref: ref, Before: vm}})
+		if err != nil {
+			p.maybe[ref] = true
+			return
+		}
+		vm = running
+	}
 	p.objects[ref] = vm
 }
 

@@ -132,10 +132,19 @@ func (n *Node) deleteSnapshot(ctx context.Context, ref virt.Ref) error {
 }
 
 // revertSnapshot brings a VM back to a snapshot. With memory it then runs, or is
-// paused, as it did; without, it is stopped.
+// paused, as it did; without, it is stopped, unless it is to be started.
 func (n *Node) revertSnapshot(ctx context.Context, c virt.RevertSnapshot) error {
 	ref := virt.SnapshotRef(c.Ref.Name, c.Snapshot)
-	return n.longSnapshot(ctx, "go back to a snapshot", ref, func(s *lv.DomainSnapshot) error { return s.RevertToSnapshot(0) })
+	err := n.longSnapshot(ctx, "go back to a snapshot", ref, func(s *lv.DomainSnapshot) error { return s.RevertToSnapshot(0) })
+	if err != nil || !c.Start {
+		return err
+	}
+	n.Forget(c.Ref)
+	vm, err := n.VM(ctx, c.Ref.Name)
+	if err != nil || vm.State == virt.Running {
+		return err
+	}
+	return n.start(ctx, &edit{now: vm})
 }
 
 func (n *Node) longSnapshot(ctx context.Context, op string, ref virt.Ref, fn func(s *lv.DomainSnapshot) error) error {

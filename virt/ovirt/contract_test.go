@@ -126,7 +126,7 @@ func TestContractOnTheSimulator(t *testing.T) {
 		Writes:      func(p virt.Platform) int { return writes(p.(*Engine)) },
 		Unsupported: engineUnsupported,
 		OwnCPUMax:   true,
-		Unpredicted: []string{"firmware", "data_centre", "serial", "fqdn", "addresses"},
+		Unpredicted: []string{"profile", "firmware", "data_centre", "serial", "fqdn", "addresses"},
 	})
 }
 

@@ -320,7 +320,7 @@ func (e *Engine) makeNICs(ctx context.Context, want *virt.VM, m *machine) error 
 			continue
 		}
 		var body nicXML
-		if have.nic.Network != nic.Network {
+		if !have.nic.IsOn(nic.Network) {
 			p, err := e.profileFor(ctx, want.Ref(), m.centre, nic.Network)
 			if err != nil {
 				return err

@@ -225,8 +225,9 @@ func (e *Engine) name(ctx context.Context, m *machine) error {
 		if err != nil {
 			return err
 		}
-		m.nics[i].nic.Network = networkName(profiles, m.nics[i].profile)
-		m.vm.NICs[i].Network = m.nics[i].nic.Network
+		nic := &m.nics[i].nic
+		nic.Network, nic.Profile = networkName(profiles, m.nics[i].profile), profiles[m.nics[i].profile].name
+		m.vm.NICs[i].Network, m.vm.NICs[i].Profile = nic.Network, nic.Profile
 	}
 	return nil
 }

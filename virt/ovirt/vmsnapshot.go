@@ -257,7 +257,15 @@ func (e *Engine) revertSnapshot(ctx context.Context, c virt.RevertSnapshot, d *e
 	if err != nil {
 		return err
 	}
-	return e.jobsFailed(ctx)
+	if err := e.jobsFailed(ctx); err != nil || !c.Start {
+		return err
+	}
+	e.Forget(c.Ref)
+	if d.m, err = e.machine(ctx, c.Ref.Name); err != nil {
+		return err
+	}
+	d.now = d.m.vm
+	return e.start(ctx, d)
 }
 
 // restores tells whether the engine works, or has worked, on what was not

@@ -34,6 +34,9 @@ func (r *runner) snapshots() []testCase {
 		{kind: "create_snapshot", name: "running", object: ref, arrange: []changeOf{start}, change: take, shows: there},
 		{kind: "revert_snapshot", name: "stopped", arrange: []changeOf{cpus(1), take, cpus(2)}, change: back,
 			shows: vmShows(func(vm *virt.VM) bool { return vm.State == virt.Stopped && vm.CPU.Count == 1 })},
+		{kind: "revert_snapshot", name: "and start", arrange: []changeOf{cpus(1), take, cpus(2)},
+			change: on(func(o virt.On) virt.RevertSnapshot { return virt.RevertSnapshot{On: o, Snapshot: name, Start: true} }),
+			shows:  vmShows(func(vm *virt.VM) bool { return vm.State == virt.Running && vm.CPU.Count == 1 })},
 		{kind: "delete_snapshot", name: "stopped", object: ref, arrange: []changeOf{take}, change: drop, shows: gone},
 		{kind: "delete_snapshot", name: "running", object: ref, arrange: []changeOf{take, start}, change: drop, shows: gone},
 	}

@@ -51,5 +51,12 @@ func (m *Memory) revert(c virt.RevertSnapshot) (*virt.VM, error) {
 	if saved == nil || m.objects[ref] == nil {
 		return nil, virt.NotFound(ref, "")
 	}
-	return saved.Clone().(*virt.VM), nil
+	if !c.Start {
+		return saved.Clone().(*virt.VM), nil
+	}
+	after, _, err := m.Rules.Predict(saved.Clone(), virt.Start{On: virt.OnVM(saved)})
+	if err != nil {
+		return nil, err
+	}
+	return after.(*virt.VM), nil
 }
