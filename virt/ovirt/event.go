@@ -15,6 +15,7 @@ type event struct {
 	Severity string
 	Time     time.Time
 	Text     string
+	VM       string // id of the VM that it is about; empty = of none
 }
 
 func toEvent(e *ovirtsdk.Event) (event, error) {
@@ -25,6 +26,7 @@ func toEvent(e *ovirtsdk.Event) (event, error) {
 	}
 	out.Time, _ = e.Time()
 	out.Text, _ = e.Description()
+	out.VM = idIn(e.Vm())
 	return out, nil
 }
 

@@ -232,7 +232,7 @@ func (e *Engine) revertSnapshot(ctx context.Context, c virt.RevertSnapshot, d *e
 		return err
 	})
 	if errors.Is(err, virt.ErrOutcomeUnknown) {
-		err = e.restores(ctx, err)
+		err = e.restores(ctx, d.m.id, err)
 	}
 	if err != nil {
 		return err
@@ -247,7 +247,7 @@ func (e *Engine) revertSnapshot(ctx context.Context, c virt.RevertSnapshot, d *e
 			return false, nil
 		case state == virt.SnapshotInPreview:
 			if trying++; trying < backAfter {
-				return false, nil
+				return false, nil // between its two halves
 			}
 			return false, &stateError{status: string(state), why: "the snapshot was tried out and not kept: the VM is in a preview, " +
 				"which commit or undo in the engine's own pages ends"}
@@ -257,7 +257,7 @@ func (e *Engine) revertSnapshot(ctx context.Context, c virt.RevertSnapshot, d *e
 	if err != nil {
 		return err
 	}
-	if err := e.jobsFailed(ctx); err != nil || !c.Start {
+	if err := e.restored(ctx, d.m.id); err != nil || !c.Start {
 		return err
 	}
 	e.Forget(c.Ref)
@@ -268,30 +268,43 @@ func (e *Engine) revertSnapshot(ctx context.Context, c virt.RevertSnapshot, d *e
 	return e.start(ctx, d)
 }
 
-// restores tells whether the engine works, or has worked, on what was not
-// answered: its job says so by the correlation id.
-func (e *Engine) restores(ctx context.Context, lost error) error {
-	jobs, err := e.jobs(ctx, CorrelationOf(ctx))
+// restoreCorrelation is the id that an engine gives its work on a restore,
+// whatever id the request has.
+const restoreCorrelation = "RestoreSnapshot"
+
+// restores tells whether the engine works on a restore that was not answered. One
+// that is through leaves no trace that is surely its own: then nobody knows.
+func (e *Engine) restores(ctx context.Context, vm string, lost error) error {
+	now, err := get(ctx, e.Client, kindVM, path("vms", vm), query{Follow: []string{"snapshots"}}, convHistory)
 	if err != nil {
 		return errors.Join(lost, err)
 	}
-	if len(jobs) == 0 {
-		return lost
+	if now.busy() {
+		return nil
 	}
-	return nil
+	for _, s := range now.snapshots {
+		if s == virt.SnapshotInPreview {
+			return nil
+		}
+	}
+	return lost
 }
 
-// jobsFailed gives an error when a job of the change failed: of a restore, whose
-// VM and snapshots look in the end as they did before.
-func (e *Engine) jobsFailed(ctx context.Context) error {
-	jobs, err := e.jobs(ctx, CorrelationOf(ctx))
+// restored gives an error when the engine's last word on a restore of a VM is
+// that it failed: the VM and its snapshots look then as they did before.
+func (e *Engine) restored(ctx context.Context, vm string) error {
+	all, err := e.events(ctx, restoreCorrelation)
 	if err != nil {
 		return err
 	}
-	for _, j := range jobs {
-		if j.failed() {
-			return &stateError{status: "job " + j.Status, why: "the engine could not do it"}
+	for _, ev := range slices.Backward(all) {
+		if ev.VM != vm {
+			continue
 		}
+		if ev.Severity != "normal" {
+			return &stateError{status: "unchanged", why: "the engine says: " + ev.Text}
+		}
+		return nil
 	}
 	return nil
 }

@@ -23,6 +23,9 @@ const (
 	evRemoved, evHostLost        = 113, 12
 	evSetup, evSetupFailed       = 1146, 1147
 	evSnapshot, evDiskAdded      = 68, 2021
+	evSnapshotFailed             = 69
+	evMerged, evMergeFailed      = 356, 357
+	evRestored, evRestoreFailed  = 100, 101
 )
 
 // begin opens the job of a call; further commands of the call belong to it.

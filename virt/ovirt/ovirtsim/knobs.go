@@ -118,6 +118,9 @@ func (e *Engine) FailMigration(vm string) { e.rule("nomigrate " + vm) }
 // FailStart makes that VM stop while it starts.
 func (e *Engine) FailStart(vm string) { e.rule("nostart " + vm) }
 
+// FailSnapshot makes what is done about the snapshots of that VM fail in the end.
+func (e *Engine) FailSnapshot(vm string) { e.rule("nosnapshot " + vm) }
+
 // FailCopy makes the copies of disks for a VM of that name end illegal.
 func (e *Engine) FailCopy(vm string) { e.rule("nocopy " + vm) }
 

@@ -1,6 +1,9 @@
 package ovirtsim
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 const snapType = "Snapshot"
 
@@ -23,13 +26,26 @@ func (c command) during(vm *object) error {
 	return nil
 }
 
+// stable is during, for what is refused while a snapshot is tried out.
+func (c command) stable(vm *object) error {
+	if err := c.during(vm); err != nil {
+		return err
+	}
+	for _, s := range vm.sub("snapshots") {
+		if s.get("snapshot_status") == "in_preview" {
+			return c.refuse("ACTION_TYPE_FAILED_VM_IN_PREVIEW")
+		}
+	}
+	return nil
+}
+
 // addSnapshot is POST /vms/{id}/snapshots.
 func (e *Engine) addSnapshot(c *call, vm *object) (*object, error) {
 	cmd := command{"create", snapType}
 	if err := require(c.body, "add", "description"); err != nil {
 		return nil, err
 	}
-	if err := cmd.during(vm); err != nil {
+	if err := cmd.stable(vm); err != nil {
 		return nil, err
 	}
 	if l := e.lockedDisks(vm); len(l) > 0 {
@@ -68,6 +84,12 @@ func (e *Engine) addSnapshot(c *call, vm *object) (*object, error) {
 		if vm.status() == "image_locked" {
 			vm.set("status", "down")
 		}
+		if e.rules["nosnapshot "+vm.name()] {
+			vm.disown(s)
+			e.event(corr, evSnapshotFailed, "error", "Failed to complete snapshot '"+s.get("description")+"' creation for VM '"+vm.name()+"'.", vm)
+			end(false)
+			return
+		}
 		s.set("snapshot_status", "ok")
 		e.event(corr, evSnapshot, "normal", "Snapshot '"+s.get("description")+"' creation for VM '"+vm.name()+"' has been completed.", vm)
 		end(true)
@@ -78,7 +100,7 @@ func (e *Engine) addSnapshot(c *call, vm *object) (*object, error) {
 // removeSnapshot is DELETE: a merge, live or not.
 func (e *Engine) removeSnapshot(c *call, s *object) error {
 	cmd, vm := command{"remove", snapType}, s.parent
-	if err := cmd.during(vm); err != nil {
+	if err := cmd.stable(vm); err != nil {
 		return err
 	}
 	if s.get("snapshot_type") != "regular" {
@@ -87,9 +109,17 @@ func (e *Engine) removeSnapshot(c *call, s *object) error {
 	s.set("snapshot_status", "locked")
 	vm.lock = &lock{key: "ACTION_TYPE_FAILED_VM_IS_DURING_SNAPSHOT"}
 	end := e.later(c, "Removing Snapshot "+s.get("description")+" of VM "+vm.name())
+	corr := c.corr
 	e.clock.after(e.time.Merge, func() {
 		vm.lock = nil
+		if e.rules["nosnapshot "+vm.name()] {
+			s.set("snapshot_status", "ok")
+			e.event(corr, evMergeFailed, "error", "Failed to delete snapshot '"+s.get("description")+"' for VM '"+vm.name()+"'.", vm)
+			end(false)
+			return
+		}
 		vm.disown(s)
+		e.event(corr, evMerged, "normal", "Snapshot '"+s.get("description")+"' deletion for VM '"+vm.name()+"' has been completed.", vm)
 		end(true)
 	})
 	return nil
@@ -97,7 +127,7 @@ func (e *Engine) removeSnapshot(c *call, s *object) error {
 
 // restorable is the check of going back to a snapshot.
 func (c command) restorable(vm, s *object) error {
-	if err := c.during(vm); err != nil {
+	if err := c.stable(vm); err != nil {
 		return err
 	}
 	if vm.status() != "down" {
@@ -109,14 +139,34 @@ func (c command) restorable(vm, s *object) error {
 	return nil
 }
 
-// restoreSnapshot is the action restore.
+// restoreSnapshot is the action restore: a preview that is committed at once. Its
+// work does not bear the request's correlation id but one of its own.
 func (e *Engine) restoreSnapshot(c *call, s *object) error {
 	vm := s.parent
 	if err := (command{"revert to", snapType}).restorable(vm, s); err != nil {
 		return err
 	}
+	c.corr = "RestoreSnapshot"
 	e.revert(c, vm, s, "ok")
 	return nil
+}
+
+// back makes a VM's document and NICs those of a snapshot. What is newer than the
+// snapshot goes.
+func (e *Engine) back(vm, s *object, memory bool) {
+	vm.subs["nics"] = nil
+	for _, n := range s.sub("nics") {
+		vm.adopt("nics", &object{kind: kindNIC, id: n.id, body: n.body})
+	}
+	if all := vm.sub("snapshots"); s.get("snapshot_type") == "regular" {
+		at := slices.Index(all, s)
+		vm.subs["snapshots"] = slices.DeleteFunc(slices.Clone(all), func(o *object) bool {
+			return o.get("snapshot_type") == "regular" && slices.Index(all, o) > at
+		})
+	}
+	if memory && s.body.bool("persist_memorystate") {
+		vm.set("status", "suspended")
+	}
 }
 
 // revert brings the configuration and the disks of a snapshot back.
@@ -125,7 +175,15 @@ func (e *Engine) revert(c *call, vm, s *object, status string) {
 	vm.set("status", "image_locked")
 	s.set("snapshot_status", "locked")
 	c.code = 202
+	corr, memory := c.corr, c.body.bool("restore_memory")
 	e.clock.after(e.time.Snapshot, func() {
+		if e.rules["nosnapshot "+vm.name()] {
+			vm.set("status", "down")
+			s.set("snapshot_status", "ok")
+			e.event(corr, evRestoreFailed, "error", "Failed to complete restoring from Snapshot of VM "+vm.name()+".", vm)
+			end(false)
+			return
+		}
 		old := vm.body
 		if saved := s.body.kid("vm"); saved != nil {
 			vm.body = el("vm", saved.kids...)
@@ -137,6 +195,10 @@ func (e *Engine) revert(c *call, vm, s *object, status string) {
 		}
 		vm.set("status", "down")
 		s.set("snapshot_status", status)
+		if status == "ok" {
+			e.back(vm, s, memory)
+			e.event(corr, evRestored, "normal", "VM "+vm.name()+" restoring from Snapshot has been completed.", vm)
+		}
 		for _, d := range s.sub("disks") {
 			if now := e.col("disks").ids[d.id]; now != nil {
 				now.set("actual_size", d.get("actual_size"))
@@ -158,9 +220,6 @@ func (e *Engine) previewSnapshot(c *call, vm *object) error {
 	}
 	if err := cmd.restorable(vm, s); err != nil {
 		return err
-	}
-	if vm.preview != nil {
-		return cmd.refuse("ACTION_TYPE_FAILED_VM_IN_PREVIEW")
 	}
 	before := vm.body
 	vm.preview = func(keep bool) {
