@@ -216,6 +216,6 @@ func (r *runner) ask(ctx context.Context, at event.At, prompt string) (string, b
 		r.answers.known[key] = a
 	}
 	r.answers.mu.Unlock()
-	a.once.Do(func() { a.text, a.err = r.world.Ask(ctx, prompt) })
+	a.once.Do(func() { a.text, a.err = r.world.Ask(ctx, prompt, false) })
 	return a.text, true, a.err
 }

@@ -38,7 +38,7 @@ type stage struct {
 	opts    engine.Options
 	openErr map[string]error
 	secrets func(n *source.Node) (string, error)
-	ask     func(ctx context.Context, prompt string) (string, error)
+	ask     func(ctx context.Context, prompt string, hidden bool) (string, error)
 	ctx     context.Context
 	dir     string
 }

@@ -30,6 +30,7 @@ type play struct {
 	index   map[*playbook.Step]int // of those that the tags leave, from 1, over the whole run
 	flushes map[*playbook.Flush]bool
 	serial  []playbook.Share
+	answers map[string]*source.Node // to its vars_prompt
 	inherit map[*source.Node]*expr.Template
 }
 
@@ -58,6 +59,9 @@ func Prepare(ctx context.Context, files []string, sources *source.Sources, steps
 				}
 			}
 		}
+	}
+	if o.StartAt != "" {
+		list.Add(out.startAt(o.StartAt)...)
 	}
 	list.Sort()
 	return out, list

@@ -262,7 +262,7 @@ func TestPrompts(t *testing.T) {
 	s := on(t, "a b")
 	var mu sync.Mutex
 	var asked []string
-	s.ask = func(_ context.Context, prompt string) (string, error) {
+	s.ask = func(_ context.Context, prompt string, _ bool) (string, error) {
 		mu.Lock()
 		defer mu.Unlock()
 		asked = append(asked, prompt)
@@ -345,4 +345,52 @@ func TestChangedAndFailed(t *testing.T) {
 `)
 	s.want("said", x.said(), "true true 1|false true|true false")
 	s.want("recap", x.recap("a"), "ok=7 changed=2 unreachable=0 failed=0 skipped=0 ignored=4 pending=0 undecided=0")
+}
+
+func TestVarsPrompt(t *testing.T) {
+	const text = `
+- name: P
+  targets: all
+  vars: {a: of the play}
+  vars_prompt: [{name: a, prompt: A, private: false}, {name: b, default: 5}, {name: c, confirm: true}]
+  steps:
+    - debug: "{{ a }} {{ b }} {{ c }}"
+`
+	s := on(t, "n1")
+	answers := []string{"one", "", "x", "y", "z", "z"}
+	var asked []string
+	s.ask = func(_ context.Context, prompt string, hidden bool) (string, error) {
+		asked = append(asked, fmt.Sprint(prompt, hidden))
+		answer := answers[0]
+		answers = answers[1:]
+		return answer, nil
+	}
+	p, w, list := s.prepare(text)
+	if list.HasErrors() {
+		t.Fatal(list.Err())
+	}
+	s.opts.Mask = event.NewMask()
+	if list, err := p.Ask(t.Context(), w, s.opts); err != nil || len(list) != 1 { // a secret of one character cannot be masked
+		t.Fatal(list, err)
+	}
+	s.want("asked", strings.Join(asked, "; "), "A:false; b [5]:true; c:true; once more, c:true; the two differ; c:true; once more, the two differ; c:true")
+	kept := &log{}
+	o := s.opts
+	o.Sink = kept
+	engine.Run(t.Context(), p, w, o)
+	s.want("said", (&show{events: kept.events}).said(), "one 5 z")
+}
+
+func TestConfirm(t *testing.T) {
+	s := on(t, "n1")
+	s.opts.Confirm = true
+	answers := []string{"n", "y", "c"}
+	s.ask = func(context.Context, string, bool) (string, error) {
+		answer := answers[0]
+		answers = answers[1:]
+		return answer, nil
+	}
+	x := s.play("- {debug: a, register: r}\n- debug: \"b {{ r.skipped }}\"\n- debug: c\n- debug: d")
+	s.want("said", x.said(), "b true|c|d")
+	s.want("results", x.results(), "skipped: left out at the prompt\nok\nok\nok")
 }

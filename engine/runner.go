@@ -29,6 +29,7 @@ type runner struct {
 	start   time.Time
 
 	steps   int
+	sure    atomic.Bool // nobody is asked before steps any more
 	broken  atomic.Bool // too many targets failed: no further plays
 	secrets secrets
 	answers answers
@@ -173,7 +174,12 @@ func (r *runner) step(ctx context.Context, p *play, s *playbook.Step, targets []
 	}
 	e.Targets = names
 	r.sink.Emit(e)
-	if s.RunOnce {
+	if !r.confirmed(ctx, s, e.Name) {
+		for _, t := range targets {
+			res := event.Result{At: event.At{Step: s.ID, Target: t.Name}, Status: event.Skipped, Reason: "left out at the prompt"}
+			r.ended(t, s, res, registered(&res, nil))
+		}
+	} else if s.RunOnce {
 		r.onTarget(ctx, p, s, targets[0], f)
 		for _, t := range targets[1:] {
 			t.follow(targets[0], s)

@@ -200,6 +200,9 @@ func (s *scope) find(ctx context.Context, name string) (any, bool, error) {
 			return s.value(ctx, v.Template, v.Value)
 		}
 	}
+	if n, ok := s.play.answers[name]; ok {
+		return s.value(ctx, nil, n)
+	}
 	if v, ok := playbook.FindVar(s.play.Vars, name); ok {
 		return s.value(ctx, v.Template, v.Value)
 	}

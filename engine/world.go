@@ -40,8 +40,9 @@ type World struct {
 	Local step.Local
 	// Files reads files of the project that holds a playbook.
 	Files func(playbook string) step.Files
-	// Ask shows a prompt and reads a line; nil where nobody can type.
-	Ask func(ctx context.Context, prompt string) (string, error)
+	// Ask shows a prompt and reads a line, which is not shown when it is hidden; nil
+	// where nobody can type.
+	Ask func(ctx context.Context, prompt string, hidden bool) (string, error)
 	// Host answers the functions env and file of expressions.
 	Host expr.Host
 }
@@ -71,6 +72,8 @@ type Options struct {
 	Extra     map[string]*source.Node // -e
 	Tags      []string                // only steps with one of these
 	SkipTags  []string
+	StartAt   string // the step to begin with, by its name or id
+	Confirm   bool   // ask before each step
 	// ForceHandlers runs notified handlers on targets that failed, too.
 	ForceHandlers bool
 	Verbosity     int

@@ -44,6 +44,12 @@ func runFlags() []cli.Flag {
 		&cli.BoolFlag{Name: "diff", Aliases: []string{"D"}, Usage: "show all fields and the differences of texts"},
 		&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Usage: "say more; may be repeated", Count: new(int)},
 		&cli.StringFlag{Name: "color", Value: "auto", Usage: "`WHEN`: auto, always or never"},
+		&cli.StringFlag{Name: "start-at", Usage: "begin with the step of this `NAME` or id"},
+		&cli.BoolFlag{Name: "step", Usage: "ask before each step"},
+		&cli.BoolFlag{Name: "list-steps", Usage: "list the steps with their tags and ids, and do nothing"},
+		&cli.BoolFlag{Name: "list-targets", Usage: "list the targets of each play, and do nothing"},
+		&cli.BoolFlag{Name: "list-tags", Usage: "list the tags of each play, and do nothing"},
+		&cli.BoolFlag{Name: "syntax-check", Usage: "check everything that can be checked offline, and do nothing"},
 		&cli.BoolFlag{Name: "force-handlers", Usage: "run notified handlers on targets that failed, too"},
 		&cli.BoolFlag{Name: "detailed-exitcode", Usage: "exit with 3 when something was changed, or would be"},
 	)
@@ -79,11 +85,24 @@ func (a *application) play(c *cli.Context, check bool) error {
 		return err
 	}
 	defer s.close()
+	if c.Bool("list-steps") || c.Bool("list-targets") || c.Bool("list-tags") || c.Bool("syntax-check") {
+		return outline(a.stdout, c, prepared)
+	}
+	if options.Confirm && world.Ask == nil {
+		return exitError{engine.ExitOptions, errors.New("--step asks before each step, and nobody can type here")}
+	}
+	options.Mask = event.NewMask()
+	list, err := prepared.Ask(c.Context, world, *options)
+	if err != nil {
+		return err
+	}
+	if err := s.report(list); err != nil {
+		return err
+	}
 	readers, err := a.readers(c, check)
 	if err != nil {
 		return err
 	}
-	options.Mask = event.NewMask()
 	writer := event.NewWriter(id, options.Mask, nil, readers...)
 	options.Sink = writer
 	watch := &changeWatch{Sink: writer}
@@ -172,6 +191,7 @@ func (s *setup) prepare(files []string) (*engine.Prepared, *engine.World, *engin
 	options := &engine.Options{
 		RunID: s.run, Version: version, Inventory: inv.Files, Check: s.check, Forks: s.c.Int("forks"), Extra: extra,
 		Tags: tags(s.c, "tags"), SkipTags: tags(s.c, "skip-tags"), Verbosity: s.c.Count("verbose"), ForceHandlers: s.c.Bool("force-handlers"),
+		StartAt: s.c.String("start-at"), Confirm: s.c.Bool("step"),
 	}
 	if u, err := user.Current(); err == nil {
 		options.User = u.Username

@@ -77,24 +77,38 @@ func width(f any) int {
 
 // asker gives the function that asks the person at the terminal; nil where there
 // is none.
-func (a *application) asker() func(context.Context, string) (string, error) {
+func (a *application) asker() func(context.Context, string, bool) (string, error) {
 	if a.stdin == nil || !terminal(a.stdin) {
 		return nil
 	}
 	lines := bufio.NewReader(a.stdin)
-	return func(ctx context.Context, prompt string) (string, error) {
+	return func(ctx context.Context, prompt string, hidden bool) (string, error) {
 		fmt.Fprint(a.stderr, prompt+" ")
 		type answer struct {
 			line string
 			err  error
 		}
 		got := make(chan answer, 1)
+		restore := func() {}
+		read := func() (string, error) { return lines.ReadString('\n') }
+		if hidden {
+			fd := int(a.stdin.Fd())
+			if state, err := term.GetState(fd); err == nil {
+				restore = func() { _ = term.Restore(fd, state) } // an interrupted read leaves the echo off
+			}
+			read = func() (string, error) {
+				b, err := term.ReadPassword(fd)
+				fmt.Fprintln(a.stderr)
+				return string(b) + "\n", err
+			}
+		}
 		go func() {
-			line, err := lines.ReadString('\n')
+			line, err := read()
 			got <- answer{line, err}
 		}()
 		select {
 		case <-ctx.Done():
+			restore()
 			return "", context.Cause(ctx)
 		case ans := <-got:
 			if ans.err != nil && ans.line == "" {

@@ -59,6 +59,9 @@ func (c *compiler) run() {
 	for _, v := range slices.Concat(c.play.Defaults, c.play.Vars) {
 		c.define(v.Name, expr.TypeOf(v.Value))
 	}
+	for _, p := range c.play.Prompts {
+		c.define(p.Name, expr.AnyType)
+	}
 	for name, n := range c.world.Extra {
 		c.define(name, expr.TypeOf(n))
 	}

@@ -92,6 +92,7 @@ var (
 	includeWords *keywords[Block]
 	roleWords    *keywords[Block]
 	inputWords   *keywords[Input]
+	promptWords  *keywords[Prompt]
 	importWords  *keywords[Play]
 )
 
@@ -112,6 +113,9 @@ func RoleKeywords() []Keyword { return roleWords.public() }
 
 // InputKeywords lists the keys of the declaration of an input.
 func InputKeywords() []Keyword { return inputWords.public() }
+
+// PromptKeywords lists the keys of an entry of vars_prompt.
+func PromptKeywords() []Keyword { return promptWords.public() }
 
 // ImportKeywords lists the keys of an entry that imports a playbook.
 func ImportKeywords() []Keyword { return importWords.public() }

@@ -30,6 +30,8 @@ func init() {
 			func(l *loader, p *Play, e source.Entry) { p.Body = l.nodes(e.Value, inherited{}) }},
 		keyword[Play]{Keyword{Name: "roles", Form: Value, Doc: "roles that run before the steps: names, or mappings as `{role: web, vars: {port: 80}}`"},
 			func(l *loader, p *Play, e source.Entry) { p.roles = l.roles(e.Value) }},
+		keyword[Play]{Keyword{Name: "vars_prompt", Form: Value, Doc: "variables that are asked for before the run, unless `-e` gives them"},
+			func(l *loader, p *Play, e source.Entry) { p.Prompts = l.prompts(e.Value) }},
 		keyword[Play]{Keyword{Name: "inputs", Form: Value, Doc: "variables that the play wants to be told, with their types"},
 			func(l *loader, p *Play, e source.Entry) { p.Inputs = l.inputs(e.Value) }},
 		keyword[Play]{Keyword{Name: "handlers", Form: StepList, Doc: "steps that run once, in this order, when a step that changed something has notified them: at the end of the play and at `flush_handlers`"},
@@ -80,6 +82,17 @@ func init() {
 	includeWords = newKeywords(slices.Concat([]keyword[Block]{
 		{Keyword{Name: "include", Form: Text, Required: true, Doc: "a file of steps, beside this file; its path is literal, so that every step is checked before the run"}, nil},
 	}, heading())...)
+	promptWords = newKeywords(
+		keyword[Prompt]{Keyword{Name: "name", Form: Identifier, Required: true, Doc: "the variable"},
+			func(l *loader, p *Prompt, e source.Entry) {
+				p.Name = l.text(e)
+				l.name(e.Value, p.Name, "a variable")
+			}},
+		text(Keyword{Name: "prompt", Doc: "the question; left out: the name"}, func(p *Prompt) *string { return &p.Text }),
+		value(Keyword{Name: "default", Form: Value, Doc: "the value of an empty answer"}, func(p *Prompt) **source.Node { return &p.Default }),
+		flag(Keyword{Name: "private", Default: "true", Doc: "the answer is not shown while it is typed, and masked afterwards"}, func(p *Prompt) *bool { return &p.Private }),
+		flag(Keyword{Name: "confirm", Default: "false", Doc: "ask twice"}, func(p *Prompt) *bool { return &p.Confirm }),
+	)
 	roleWords = newKeywords(slices.Concat([]keyword[Block]{
 		{Keyword{Name: "role", Form: Text, Required: true, Doc: "a role, by its folder in `roles/`"}, nil},
 	}, heading())...)

@@ -43,8 +43,9 @@ type Play struct {
 	// order in which they stand, each once, at the end of the play and at a Flush.
 	Handlers      []*Step
 	Inputs        []Input
-	Defaults      []Var // of Inputs
-	ForceHandlers bool  // also on targets that failed
+	Prompts       []Prompt // what it asks for before the run
+	Defaults      []Var    // of Inputs
+	ForceHandlers bool     // also on targets that failed
 
 	Serial            *source.Node // nil = all targets together; see the function Serial
 	Strategy          Strategy
