@@ -136,7 +136,8 @@ func (x *elem) json(b *bytes.Buffer) {
 		}
 		seen = append(seen, k.name)
 		key(k.name)
-		if item != k.name && k.name != "link" {
+		again := slices.ContainsFunc(x.kids[i+1:], func(s *elem) bool { return s.name == k.name })
+		if item != k.name && k.name != "link" && !again && !(x.name == "nics" && k.name == "host_nic") {
 			k.json(b)
 			continue
 		}
