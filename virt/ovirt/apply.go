@@ -104,6 +104,10 @@ func (e *Engine) executor(c virt.Change) executor {
 		return func(ctx context.Context, d *edit) error { return e.createNetwork(ctx, c, d) }
 	case virt.DeleteNetwork:
 		return func(ctx context.Context, d *edit) error { return e.deleteNetwork(ctx, c, d) }
+	case virt.HostMaintenance:
+		return func(ctx context.Context, d *edit) error { return e.hostMaintenance(ctx, c, d) }
+	case virt.HostActivate:
+		return func(ctx context.Context, d *edit) error { return e.hostActivate(ctx, c, d) }
 	default:
 		return nil
 	}
@@ -152,6 +156,10 @@ func (e *Engine) Check(ctx context.Context, view virt.Reader, c virt.Change) err
 		return e.checkSetAffinity(ctx, view, c)
 	case virt.CreateNetwork:
 		return e.checkCreateNetwork(ctx, c)
+	case virt.DeleteNetwork:
+		return e.checkDeleteNetwork(ctx, view, c)
+	case virt.HostMaintenance:
+		return e.checkMaintenance(ctx, view, c)
 	}
 	return nil
 }
@@ -249,6 +257,10 @@ func verb(c virt.Change) string {
 		return "restart it"
 	case virt.Migrate:
 		return "move it"
+	case virt.HostMaintenance:
+		return "take it out of service"
+	case virt.HostActivate:
+		return "activate it"
 	case virt.CreateSnapshot:
 		return "make it"
 	case virt.DeleteSnapshot:

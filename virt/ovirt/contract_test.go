@@ -72,7 +72,6 @@ var engineUnsupported = map[string]string{
 	"guest_exec":      "an engine has no way into a guest",
 	"guest_write":     "an engine has no way into a guest",
 	"migrate/stopped": "a VM that does not run is on no host",
-	"migrate/cluster": "not yet", "host_maintenance": "not yet", "host_activate": "not yet",
 }
 
 func small() ovirtsim.Options {
@@ -98,7 +97,9 @@ func keptProperty(ctx context.Context, e *Engine, vm *virt.VM) error {
 }
 
 func TestContractOnTheSimulator(t *testing.T) {
-	_, e := simulated(t, small())
+	o := small()
+	o.DataCenters[0].Clusters = append(o.DataCenters[0].Clusters, ovirtsim.Cluster{Name: "Other", Hosts: []ovirtsim.Host{{Name: "host3"}}})
+	_, e := simulated(t, o)
 	virttest.Run(t, virttest.Setup{
 		New:    func(*testing.T) virt.Platform { return e },
 		Kept:   func(vm *virt.VM) error { return keptProperty(context.WithoutCancel(t.Context()), e, vm) },
@@ -122,7 +123,7 @@ func TestContractOnTheSimulator(t *testing.T) {
 		Guest: func(t *testing.T, p virt.Platform) string {
 			return guestOn(t, p.(*Engine), "guest")
 		},
-		Elsewhere:   "host2",
+		Elsewhere: "host2", Cluster: "Default", OtherCluster: "Other",
 		Writes:      func(p virt.Platform) int { return writes(p.(*Engine)) },
 		Unsupported: engineUnsupported,
 		OwnCPUMax:   true,
@@ -139,7 +140,7 @@ func guestOn(t *testing.T, e *Engine, name string) string {
 	}
 	make := virt.CreateVM{On: virt.On{Ref: virt.VMRef(name)}, Run: "r1", CPU: virt.CPU{Count: 1}, Memory: virt.Memory{Current: virt.GiB},
 		Image: &virt.Image{Source: virt.ImageSource{Name: "debian", Template: "debian-12"}, Size: 10 * virt.GiB},
-		Disks: []virt.DiskSpec{{Name: "root", Boot: true, Sparse: true}}}
+		Disks: []virt.DiskSpec{{Name: "root", Boot: true, Sparse: true}}, Cluster: "Default"}
 	for _, change := range []func(virt.On) virt.Change{
 		func(virt.On) virt.Change { return make },
 		func(o virt.On) virt.Change { return virt.FinishVM{On: o} },

@@ -24,6 +24,7 @@ type Engine struct {
 
 	vms   *poller[vmLook]
 	disks *poller[string] // status
+	hosts *poller[hostLook]
 
 	histories *poller[history]
 }
@@ -58,6 +59,7 @@ func Open(_ context.Context, cfg Config) (*Engine, error) {
 		return string(value(d.Status())), nil
 	})
 	e.histories = newPoller(c, kindVM, "/vms", []string{"snapshots"}, convHistory)
+	e.hosts = newPoller(c, kindHost, "/hosts", nil, convHostLook)
 	return e, nil
 }
 

@@ -22,6 +22,7 @@ var (
 	kindAffinityGroup  = kind[ovirtsdk.AffinityGroup]{"affinity_group", "affinity_groups", ovirtsdk.XMLAffinityGroupReadOne}
 	kindDataCenter     = kind[ovirtsdk.DataCenter]{"data_center", "data_centers", ovirtsdk.XMLDataCenterReadOne}
 	kindNetwork        = kind[ovirtsdk.Network]{"network", "networks", ovirtsdk.XMLNetworkReadOne}
+	kindNetworkLabel   = kind[ovirtsdk.NetworkLabel]{"network_label", "network_labels", ovirtsdk.XMLNetworkLabelReadOne}
 	kindVNICProfile    = kind[ovirtsdk.VnicProfile]{"vnic_profile", "vnic_profiles", ovirtsdk.XMLVnicProfileReadOne}
 	kindStorageDomain  = kind[ovirtsdk.StorageDomain]{"storage_domain", "storage_domains", ovirtsdk.XMLStorageDomainReadOne}
 	kindFile           = kind[ovirtsdk.File]{"file", "files", ovirtsdk.XMLFileReadOne}

@@ -35,8 +35,12 @@ func predictNetwork(before *virt.Network, c virt.CreateNetwork, after *virt.Netw
 	sortBy(after.Attachments, func(a virt.Attachment) string { return a.Host })
 	for i := range after.Attachments {
 		a := &after.Attachments[i]
+		unready := slices.IndexFunc(c.Unready, func(h virt.HostState) bool { return h.Host == a.Host })
 		switch {
-		case a.InSync, len(c.Hosts) > 0 && !slices.Contains(c.Hosts, a.Host):
+		case a.InSync, len(c.Hosts) > 0 && !slices.Contains(c.Hosts, a.Host) && unready < 0:
+		case c.Sync && unready >= 0:
+			wait(out, virt.Pending{Field: "hosts." + a.Host + ".in_sync", Live: false, Configured: true,
+				Reason: fmt.Sprintf("the host is %s; play again when its networks can be set up", c.Unready[unready].State)})
 		case c.Sync:
 			a.InSync = true
 			out.Fields, out.Changed = append(out.Fields, virt.FieldChange{Path: "hosts." + a.Host + ".in_sync", Before: false, After: true}), true
@@ -186,8 +190,7 @@ var settableStates = []ovirtsdk.HostStatus{ovirtsdk.HOSTSTATUS_UP, ovirtsdk.HOST
 // lacking gives the hosts of the cluster that are to get a network and lack it, or
 // that have it otherwise and are to have it as it is. Without a NIC for it none
 // lacks it: it is the cluster's then, and nobody asked for more.
-// Of all hosts, those that are down are left out with a warning; one that was
-// named is an error.
+// Those that cannot be set up now are pending, or with AllHosts an error.
 func (e *Engine) lacking(ctx context.Context, c virt.CreateNetwork, id string, cluster clusterInfo, out *virt.Outcome) ([]hostInfo, error) {
 	e.dir.carriers.drop()
 	carriers, err := e.carrierMap(ctx)
@@ -211,11 +214,14 @@ func (e *Engine) lacking(ctx context.Context, c virt.CreateNetwork, id string, c
 			continue
 		case slices.Contains(settableStates, h.status):
 			hosts = append(hosts, h)
-		case named:
-			errs = append(errs, &virt.Error{Kind: virt.ErrConflict, Object: h.host.Ref(), Summary: "cannot get networks now", Found: "it is " + string(h.status),
-				Hint: "bring the host up, or leave it out"})
+		case c.AllHosts:
+			errs = append(errs, notSettable(h))
+		case k == nil:
+			wait(out, virt.Pending{Field: "hosts." + h.host.Name, Configured: c.HostNIC,
+				Reason: fmt.Sprintf("the host is %s; play again when its networks can be set up", h.status)})
 		default:
-			out.Warnings = append(out.Warnings, fmt.Sprintf("%s: host %s is %s and did not get it", c.Ref, h.host.Name, h.status))
+			wait(out, virt.Pending{Field: "hosts." + h.host.Name + ".in_sync", Live: false, Configured: true,
+				Reason: fmt.Sprintf("the host is %s; play again when its networks can be set up", h.status)})
 		}
 	}
 	sortBy(hosts, func(h hostInfo) string { return h.host.Name })
@@ -247,60 +253,6 @@ func (e *Engine) setupAll(ctx context.Context, hosts []hostInfo, body func(hostI
 	wg.Wait()
 	e.dir.carriers.drop()
 	return errors.Join(errs...)
-}
-
-// deleteNetwork takes a network from the hosts, and, unless only some were named,
-// from the clusters and the data centre.
-func (e *Engine) deleteNetwork(ctx context.Context, c virt.DeleteNetwork, d *edit) error {
-	n, err := e.network(ctx, c.Ref)
-	if err != nil {
-		return err
-	}
-	carriers, err := e.carrierMap(ctx)
-	if err != nil {
-		return err
-	}
-	var hosts []hostInfo
-	for _, h := range carriers {
-		if len(c.Hosts) > 0 && !slices.Contains(c.Hosts, h.host.Name) || h.carries(n.id) == nil {
-			continue
-		}
-		if !slices.Contains(settableStates, h.status) {
-			d.out.Warnings = append(d.out.Warnings, fmt.Sprintf("%s: host %s is %s and may still have it", c.Ref, h.host.Name, h.status))
-			continue
-		}
-		hosts = append(hosts, h)
-	}
-	err = e.setupAll(ctx, hosts, func(h hostInfo) *actionXML {
-		return setup(func(a *actionXML) { a.Removed = &[]networkAttachmentXML{{ID: Text(h.carries(n.id).id)}} })
-	})
-	if err != nil || d.after != nil && d.after.(*virt.Network) != nil {
-		return err
-	}
-	members, err := e.memberMap(ctx)
-	if err != nil {
-		return err
-	}
-	for _, id := range slices.Sorted(maps.Keys(members)) {
-		if !members[id].networks[n.id] {
-			continue
-		}
-		if err := e.removeNetwork(ctx, path("clusters", id, "networks", n.id)); err != nil {
-			return err
-		}
-	}
-	return e.removeNetwork(ctx, path("networks", n.id))
-}
-
-func (e *Engine) removeNetwork(ctx context.Context, at string) error {
-	err := e.whileBusy(ctx, func(ctx context.Context) error {
-		_, err := remove(ctx, e.Client, at, nil)
-		return err
-	})
-	if isGone(err) {
-		return nil
-	}
-	return err
 }
 
 // checkCreateNetwork looks for what stands in the way of a network.

@@ -289,9 +289,9 @@ func refuse(before virt.Object, c virt.Change) error {
 		vm, ok := before.(*virt.VM)
 		switch {
 		case ok && vm != nil && !vm.State.IsLive() && c.Host != "":
-			return unsupported(c.Ref, "a VM that does not run is on no host", "start it first; where it starts, the engine decides")
-		case c.Cluster != "":
-			return unsupported(c.Ref, "a VM does not change its cluster", "name a host of its cluster")
+			return unsupported(c.Ref, "a VM that does not run is on no host", "name a cluster, or start it first; where it starts, the engine decides")
+		case ok && vm != nil && vm.State == virt.Suspended && c.Cluster != "" && c.Cluster != vm.Cluster:
+			return &virt.Error{Kind: virt.ErrConflict, Object: c.Ref, Summary: "is suspended, and cannot change its cluster so", Hint: "start it, or stop it"}
 		case c.CopyStorage:
 			return unsupported(c.Ref, "copying storage is not part of moving a VM", "leave copy_storage out: the hosts of a data centre share their storage")
 		case c.Bandwidth != 0, len(c.Networks) > 0:

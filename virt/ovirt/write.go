@@ -57,6 +57,11 @@ type done struct {
 // The action was then executed by the engine; the object may not have reached the
 // state yet.
 func act(ctx context.Context, c *Client, path string, body *actionXML) (done, error) {
+	return actWith(ctx, c, path, nil, body)
+}
+
+// actWith calls an action that also takes parameters of the URL.
+func actWith(ctx context.Context, c *Client, path string, q url.Values, body *actionXML) (done, error) {
 	if body == nil {
 		body = &actionXML{}
 	}
@@ -65,7 +70,7 @@ func act(ctx context.Context, c *Client, path string, body *actionXML) (done, er
 		return done{}, err
 	}
 	var d done
-	err = c.do(ctx, request{Method: http.MethodPost, Path: path, Body: xml}, func(rep *reply) error {
+	err = c.do(ctx, request{Method: http.MethodPost, Path: path, Query: q, Body: xml}, func(rep *reply) error {
 		d, err = readAction(rep)
 		return err
 	})

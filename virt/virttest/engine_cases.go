@@ -41,11 +41,11 @@ func (r *runner) engines() []testCase {
 		{kind: "set_vm", name: "engine running", arrange: []changeOf{start}, change: bound, shows: isBound},
 		{kind: "set_vm", name: "properties", change: extra, shows: property},
 		{kind: "set_vm", name: "properties running", arrange: []changeOf{start}, change: extra, shows: property},
-	}, affinity()...)
+	}, affinity(r.Cluster)...)
 }
 
-func affinity() []testCase {
-	group := func(vm string) virt.Ref { return virt.AffinityRef("", vm+"-apart") }
+func affinity(cluster string) []testCase {
+	group := func(vm string) virt.Ref { return virt.AffinityRef(cluster, vm+"-apart") }
 	set := func(o virt.On, affinity string) virt.SetAffinity {
 		if o.Ref.Kind == virt.KindVM {
 			o = virt.On{Ref: group(o.Ref.Name)}

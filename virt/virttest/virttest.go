@@ -43,8 +43,9 @@ type Setup struct {
 	// Elsewhere is a host that the smallest VM can be moved to, and that can be taken
 	// out of service.
 	Elsewhere string
-	// OtherCluster is a cluster that the smallest VM can be moved to.
-	OtherCluster string
+	// Cluster is where the smallest VM is; empty = the only one. OtherCluster is one
+	// that it can be moved to.
+	Cluster, OtherCluster string
 	// Writes counts the calls of a platform that write, as far as it was asked; nil
 	// for a platform that does not count.
 	Writes func(p virt.Platform) int

@@ -296,6 +296,7 @@ func init() { // not literals: the commands use the tables' readers
 		"disks": {"disk", (*Engine).addDisk}, "templates": {"template", (*Engine).addTemplate},
 		"tags": {"tag", (*Engine).addTag}, "networks": {"network", (*Engine).addNetwork},
 		"networks/networklabels":  {"network_label", (*Engine).addLabel},
+		"nics/networklabels":      {"network_label", (*Engine).addNICLabel},
 		"networks/vnicprofiles":   {"vnic_profile", (*Engine).addProfile},
 		"vnicprofiles":            {"vnic_profile", (*Engine).addProfile},
 		"clusters/networks":       {"network", (*Engine).assignNetwork},

@@ -2,6 +2,7 @@ package ovirtsim
 
 import (
 	"slices"
+	"strings"
 )
 
 const hostType = "Host"
@@ -23,74 +24,13 @@ func (e *Engine) hostDocument(h *object) *elem {
 	return h.body.put(el("summary", num("active", active), num("migrating", moving), num("total", active)))
 }
 
-// deactivateHost is the action deactivate: the VMs leave first.
-func (e *Engine) deactivateHost(c *call, h *object) error {
-	cmd := command{"switch", hostType}
-	switch h.status() {
-	case "maintenance", "preparing_for_maintenance":
-		return cmd.refuse("VDS_CANNOT_MAINTENANCE_VDS_IS_IN_MAINTENANCE")
-	case "non_responsive":
-		for _, vm := range e.vms() {
-			if vm.refID("host") == h.id {
-				return cmd.refuse("VDS_CANNOT_MAINTENANCE_VDS_IS_NOT_RESPONDING_WITH_VMS")
-			}
-		}
-	}
-	for _, vm := range e.vms() {
-		if vm.refID("host") != h.id {
-			continue
-		}
-		if vm.get("placement_policy/affinity") != "migratable" {
-			return cmd.refuse("VDS_CANNOT_MAINTENANCE_IT_INCLUDES_NON_MIGRATABLE_VM", "HostsList", h.name(), "VmsList", vm.name())
-		}
-	}
-	end := e.later(c, "Moving Host "+h.name()+" to Maintenance")
-	h.set("status", "preparing_for_maintenance")
-	h.gen++
-	gen := h.gen
-	var check func()
-	check = func() {
-		if h.gen != gen {
-			end(false)
-			return
-		}
-		if e.evacuate(c, h) {
-			e.clock.after(e.time.Host, check)
-			return
-		}
-		h.set("status", "maintenance")
-		end(true)
-	}
-	e.evacuate(c, h)
-	e.clock.after(e.time.Host, check)
-	return nil
-}
-
-// evacuate migrates the VMs of a host away, as far as they can move now; it
-// tells whether any is left.
-func (e *Engine) evacuate(c *call, h *object) (left bool) {
-	for _, vm := range e.vms() {
-		if vm.refID("host") != h.id {
-			continue
-		}
-		left = true
-		if vm.lock != nil || (vm.status() != "up" && vm.status() != "powering_up") {
-			continue
-		}
-		target, err := e.schedule(vm, vm.body, func(to *object) bool { return to != h }, command{"migrate", "VM"})
-		if err != nil {
-			e.event(c.corr, evMigrateFailed, "error", "Migration failed due to no available host found (VM: "+vm.name()+", Source: "+h.name()+").", vm, h)
-			continue
-		}
-		e.migrate(c, vm, h, target)
-	}
-	return left
-}
-
 // activateHost is the action activate.
 func (e *Engine) activateHost(c *call, h *object) error {
-	if h.status() == "up" {
+	switch h.status() {
+	case "up":
 		return command{"activate", hostType}.refuse("VDS_ALREADY_UP")
+	case "non_responsive":
+		return command{"activate", hostType}.refuse("VDS_NON_RESPONSIVE")
 	}
 	end := e.later(c, "Activating Host "+h.name())
 	h.gen++
@@ -102,11 +42,15 @@ func (e *Engine) activateHost(c *call, h *object) error {
 		}
 		h.set("status", "initializing")
 		e.clock.after(e.time.Host/2, func() {
-			if h.gen == gen {
-				h.set("status", "up")
-				e.checkHost(h)
-				end(true)
+			if h.gen != gen {
+				return
 			}
+			h.set("status", "up")
+			if e.rules["noactivate "+h.name()] {
+				h.set("status", "install_failed")
+			}
+			e.checkHost(h)
+			end(h.status() == "up")
 		})
 	})
 	return nil
@@ -130,15 +74,34 @@ func (e *Engine) checkHosts(cluster string) {
 // that has them all up again.
 func (e *Engine) checkHost(h *object) {
 	cl := e.col("clusters").ids[h.refID("cluster")]
-	missing := slices.ContainsFunc(cl.sub("networks"), func(k *object) bool {
-		return k.body.bool("required") && e.attachedNet(h, k.id) == nil
-	})
+	var missing []string
+	for _, k := range cl.sub("networks") {
+		if k.body.bool("required") && e.attachedNet(h, k.id) == nil {
+			missing = append(missing, k.actual.name())
+		}
+	}
 	switch {
-	case missing && h.status() == "up":
+	case len(missing) > 0 && h.status() == "up":
 		h.set("status", "non_operational")
-	case !missing && h.status() == "non_operational":
+		e.event("", evNonOperational, "warning", "Host "+h.name()+" does not comply with the cluster "+cl.name()+
+			" networks, the following networks are missing on host: '"+strings.Join(missing, ",")+"'", h)
+	case len(missing) == 0 && h.status() == "non_operational":
 		h.set("status", "up")
 	}
+}
+
+// SetHostState puts a host into a state that it got into by itself, as down or
+// installing. Its VMs stay as they are. False means there is no such host.
+func (e *Engine) SetHostState(name, status string) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.clock.settle()
+	h := named(e.col("hosts").list, name)
+	if h != nil {
+		h.gen++
+		h.set("status", status)
+	}
+	return h != nil
 }
 
 // LoseHost cuts a host from the engine: it becomes non-responsive, its VMs

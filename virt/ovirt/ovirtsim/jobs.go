@@ -26,6 +26,9 @@ const (
 	evSnapshotFailed             = 69
 	evMerged, evMergeFailed      = 356, 357
 	evRestored, evRestoreFailed  = 100, 101
+	evMaintenance, evStuck       = 600, 602
+	evNowhere                    = 1111
+	evNonOperational             = 519
 )
 
 // begin opens the job of a call; further commands of the call belong to it.

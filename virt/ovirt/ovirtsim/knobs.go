@@ -127,6 +127,9 @@ func (e *Engine) FailCopy(vm string) { e.rule("nocopy " + vm) }
 // FailSetup makes setupnetworks on that host fail on the host, with its words.
 func (e *Engine) FailSetup(host string) { e.rule("nosetup " + host) }
 
+// FailActivate makes that host end install_failed when it is activated.
+func (e *Engine) FailActivate(host string) { e.rule("noactivate " + host) }
+
 // FailDisk makes new disks of that name end illegal.
 func (e *Engine) FailDisk(name string) { e.rule("nodisk " + name) }
 

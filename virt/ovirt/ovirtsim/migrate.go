@@ -2,6 +2,7 @@ package ovirtsim
 
 import (
 	"fmt"
+	"strings"
 )
 
 // migrateVM is the action migrate.
@@ -36,15 +37,18 @@ func (e *Engine) migrationTarget(in *elem, vm, source *object, cmd command) (*ob
 	case affinity == "user_migratable" && !in.bool("force") && !in.has("host"):
 		return nil, cmd.refuse("ACTION_TYPE_FAILED_VM_IS_NON_MIGRTABLE_AND_IS_NOT_FORCED_BY_USER_TO_MIGRATE")
 	}
-	if !in.has("host") {
-		body := vm.body
-		if in.has("cluster") {
-			found := e.col("clusters").match(in.kid("cluster"))
-			if len(found) == 0 {
-				return nil, entity("Cluster", in.kid("cluster"))
-			}
-			body = body.put(ref("cluster", found[0].id))
+	body := vm.body
+	if in.has("cluster") {
+		found := e.col("clusters").match(in.kid("cluster"))
+		if len(found) == 0 {
+			return nil, entity("Cluster", in.kid("cluster"))
 		}
+		if err := e.canChangeCluster(vm, found[0], cmd); err != nil {
+			return nil, err
+		}
+		body = body.put(ref("cluster", found[0].id))
+	}
+	if !in.has("host") {
 		return e.schedule(vm, body, func(h *object) bool { return h != source }, cmd)
 	}
 	found := e.col("hosts").match(in.kid("host"))
@@ -57,9 +61,8 @@ func (e *Engine) migrationTarget(in *elem, vm, source *object, cmd command) (*ob
 		return nil, cmd.refuse("ACTION_TYPE_FAILED_MIGRATION_TO_SAME_HOST")
 	case h.status() != "up":
 		return nil, cmd.refuse("ACTION_TYPE_FAILED_VDS_STATUS_ILLEGAL", "hostStatus", "Up")
-	case h.refID("cluster") != vm.refID("cluster") && !in.has("cluster"):
-		f := cmd.refuse("SCHEDULING_ALL_HOSTS_FILTERED_OUT")
-		return nil, f
+	case h.refID("cluster") != body.refID("cluster"):
+		return nil, cmd.refuse("ACTION_TYPE_FAILED_MIGRATE_BETWEEN_TWO_CLUSTERS")
 	}
 	if free := h.body.int("max_scheduling_memory") - e.committed(h); free < vm.body.int("memory_policy/guaranteed") {
 		f := cmd.refuse("SCHEDULING_ALL_HOSTS_FILTERED_OUT")
@@ -68,6 +71,24 @@ func (e *Engine) migrationTarget(in *elem, vm, source *object, cmd command) (*ob
 		return nil, f
 	}
 	return h, nil
+}
+
+// canChangeCluster is the validation of a VM's move to another cluster.
+func (e *Engine) canChangeCluster(vm, to *object, cmd command) error {
+	if e.dcOf(vm.refID("cluster")) != to.refID("data_center") {
+		return cmd.refuse("VM_CANNOT_MOVE_TO_CLUSTER_IN_OTHER_STORAGE_POOL")
+	}
+	var missing []string
+	for _, n := range vm.sub("nics") {
+		p := e.col("vnicprofiles").ids[n.refID("vnic_profile")]
+		if p != nil && to.find("networks", p.refID("network")) == nil {
+			missing = append(missing, e.col("networks").ids[p.refID("network")].name())
+		}
+	}
+	if len(missing) > 0 {
+		return cmd.refuse("MOVE_VM_CLUSTER_MISSING_NETWORK", "networks", strings.Join(missing, ","))
+	}
+	return nil
 }
 
 // migrate moves a running VM.

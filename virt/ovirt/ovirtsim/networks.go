@@ -132,10 +132,12 @@ func orElse(a, b string) string {
 	return b
 }
 
-// users are the VMs with a NIC on a network.
-func (e *Engine) netUsers(network string) []*object {
+// netUsers are the VMs with a NIC on a network.
+func (e *Engine) netUsers(network string) []*object { return e.usersOf("vms", network) }
+
+func (e *Engine) usersOf(col, network string) []*object {
 	var out []*object
-	for _, vm := range e.vms() {
+	for _, vm := range e.col(col).list {
 		for _, n := range vm.sub("nics") {
 			if p := e.col("vnicprofiles").ids[n.refID("vnic_profile")]; p != nil && p.refID("network") == network {
 				out = append(out, vm)
@@ -154,15 +156,11 @@ func (e *Engine) removeNetwork(c *call, n *object) error {
 	if n.name() == management {
 		return cmd.refuse("NETWORK_CANNOT_REMOVE_MANAGEMENT_NETWORK", "NetworkName", n.name())
 	}
-	if vms := e.netUsers(n.id); len(vms) > 0 {
-		return cmd.refuse("ACTION_TYPE_FAILED_NETWORK_IN_ONE_USE", "entities", "VM",
-			"ACTION_TYPE_FAILED_NETWORK_IN_ONE_USE_ENTITY", vms[0].name())
+	if err := cmd.unused("virtual machine", e.netUsers(n.id)); err != nil {
+		return err
 	}
-	for _, h := range e.col("hosts").list {
-		if e.attachedNet(h, n.id) != nil {
-			return cmd.refuse("ACTION_TYPE_FAILED_NETWORK_IN_ONE_USE", "entities", "Host",
-				"ACTION_TYPE_FAILED_NETWORK_IN_ONE_USE_ENTITY", h.name())
-		}
+	if err := cmd.unused("template", e.usersOf("templates", n.id)); err != nil {
+		return err
 	}
 	e.job(c, "Removing Logical Network "+n.name())
 	for _, p := range e.filter("vnicprofiles", "network", n.id) {
@@ -174,7 +172,31 @@ func (e *Engine) removeNetwork(c *call, n *object) error {
 		}
 	}
 	e.col("networks").remove(n)
+	// What hosts still carry nobody manages any more.
+	for _, h := range e.col("hosts").list {
+		if e.attachedNet(h, n.id) != nil {
+			e.unplugNetwork(h, n.id)
+		}
+	}
 	return nil
+}
+
+// unused refuses what VMs or templates use.
+func (c command) unused(what string, by []*object) error {
+	var names []string
+	for _, o := range by {
+		names = append(names, o.name())
+	}
+	switch len(by) {
+	case 0:
+		return nil
+	case 1:
+		return c.refuse("ACTION_TYPE_FAILED_NETWORK_IN_ONE_USE", "entities", what, "ACTION_TYPE_FAILED_NETWORK_IN_ONE_USE_ENTITY", names[0])
+	default:
+		return c.refuse("ACTION_TYPE_FAILED_NETWORK_IN_MANY_USES", "entities", what+"s",
+			"ACTION_TYPE_FAILED_NETWORK_IN_MANY_USES_LIST_COUNTER", strconv.Itoa(len(by)),
+			"ACTION_TYPE_FAILED_NETWORK_IN_MANY_USES_LIST", "\n\t"+strings.Join(names, "\n\t"))
+	}
 }
 
 // newProfile makes a vNIC profile of a network.
@@ -252,7 +274,10 @@ func (e *Engine) assignNetwork(c *call, cluster *object) (*object, error) {
 	e.job(c, "Attaching Network "+n.name()+" to Cluster "+cluster.name())
 	required := !c.body.has("required") || c.body.bool("required")
 	k := e.assign(cluster, n, required)
-	e.clock.after(e.time.Push, func() { e.checkHosts(cluster.id) })
+	e.clock.after(e.time.Push, func() {
+		e.propagate(n)
+		e.checkHosts(cluster.id)
+	})
 	return k, nil
 }
 
@@ -304,27 +329,14 @@ func (e *Engine) detachNetwork(_ *call, k *object) error {
 	if k.actual.name() == management {
 		return cmd.refuse("NETWORK_CANNOT_REMOVE_MANAGEMENT_NETWORK", "NetworkName", management)
 	}
-	for _, vm := range e.netUsers(k.id) {
+	for _, vm := range append(e.netUsers(k.id), e.usersOf("templates", k.id)...) {
 		if vm.refID("cluster") == k.parent.id {
 			return cmd.refuse("NETWORK_CLUSTER_NETWORK_IN_USE")
 		}
 	}
 	k.parent.disown(k)
-	return nil
-}
-
-// addLabel is POST /networks/{id}/networklabels.
-func (e *Engine) addLabel(c *call, n *object) (*object, error) {
-	if err := require(c.body, "add", "id"); err != nil {
-		return nil, err
+	if label := labelOf(k.actual); label != "" {
+		e.clock.after(e.time.Push, func() { e.withdraw(k.id, label, k.parent.id) })
 	}
-	if len(n.sub("networklabels")) > 0 {
-		return nil, command{"add", "Label"}.refuse("ACTION_TYPE_FAILED_NETWORK_ALREADY_LABELED")
-	}
-	return n.adopt("networklabels", &object{kind: kindLabel, id: c.body.id, body: el("network_label", ref("network", n.id))}), nil
-}
-
-func (e *Engine) removeLabel(_ *call, l *object) error {
-	l.parent.disown(l)
 	return nil
 }

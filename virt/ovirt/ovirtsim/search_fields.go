@@ -174,6 +174,7 @@ var searchable = map[string]fields{
 		},
 		"passthrough": none, "compatibility_version": none, "qos_name": none, "network_filter": none, "failover": none,
 	}),
+	"nics":          {"network_name": nicNetwork}, // of VMs and templates, only beside their own fields
 	"jobs":          {"correlation_id": text("correlation_id")},
 	"instancetypes": plainFields("name description").add(fields{"mem": megabytes("memory")}),
 	"users": plainFields("name department").add(fields{
@@ -215,7 +216,7 @@ func referring(col, path string) func(*Engine, *object) []*object {
 // plural, too.
 var related = map[string]map[string]relation{
 	"vms": {
-		"host": {"hosts", referred("hosts", "host")}, "template": {"templates", referred("templates", "template")},
+		"host": {"hosts", referred("hosts", "host")}, "template": {"templates", referred("templates", "template")}, "vnic": {"nics", ownNICs},
 		"event": {"events", referring("events", "vm")}, "user": {"users", nobody},
 		"storage": {"storagedomains", func(e *Engine, o *object) []*object { return storageOf(e, o) }},
 	},
@@ -223,7 +224,7 @@ var related = map[string]map[string]relation{
 		"vm": {"vms", referring("vms", "host")}, "event": {"events", referring("events", "host")}, "user": {"users", nobody},
 	},
 	"templates": {
-		"vm": {"vms", referring("vms", "template")}, "event": {"events", referring("events", "template")}, "user": {"users", nobody},
+		"vm": {"vms", referring("vms", "template")}, "vnic": {"nics", ownNICs}, "event": {"events", referring("events", "template")}, "user": {"users", nobody},
 		"storage": {"storagedomains", func(e *Engine, o *object) []*object { return storageOf(e, o) }},
 	},
 	"clusters":    {"datacenter": {"datacenters", referred("datacenters", "data_center")}},
@@ -233,6 +234,17 @@ var related = map[string]map[string]relation{
 		"vm": {"vms", referred("vms", "vm")}, "host": {"hosts", referred("hosts", "host")},
 		"template": {"templates", referred("templates", "template")}, "cluster": {"clusters", referred("clusters", "cluster")},
 	},
+}
+
+func ownNICs(_ *Engine, o *object) []*object { return o.sub("nics") }
+
+// nicNetwork is the name of the network that a NIC is on.
+func nicNetwork(e *Engine, nic *object) []string {
+	p := e.cols["vnicprofiles"].ids[nic.refID("vnic_profile")]
+	if p == nil {
+		return nil
+	}
+	return namesOf(referred("networks", "network")(e, p))
 }
 
 func nobody(*Engine, *object) []*object { return nil }

@@ -2,6 +2,7 @@ package ovirtsim
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -23,9 +24,10 @@ type Cluster struct {
 // Host is one to begin with; it is up and carries ovirtmgmt on its first NIC.
 type Host struct {
 	Name, Address string
-	Memory        int64    // bytes; 0 is 64 GiB
-	CPUs          int      // cores; 0 is 16
-	NICs          []string // nil is eth0, eth1, eth2
+	Memory        int64             // bytes; 0 is 64 GiB
+	CPUs          int               // cores; 0 is 16
+	NICs          []string          // nil is eth0, eth1, eth2
+	Labels        map[string]string // by NIC
 }
 
 // Storage is a data domain to begin with.
@@ -43,6 +45,7 @@ type Network struct {
 	MTU      int
 	Required bool
 	Hosts    bool
+	Label    string // brings it to the hosts' NICs that bear it
 }
 
 // Template is one to begin with.
@@ -193,6 +196,9 @@ func (e *Engine) seedDataCenter(d DataCenter) {
 			in.kids = append(in.kids, &elem{name: "vlan", id: num("", n.VLAN).text})
 		}
 		made[i] = e.newNetwork(in, dc.id)
+		if n.Label != "" {
+			made[i].adopt("networklabels", &object{kind: kindLabel, id: n.Label, body: el("network_label", ref("network", made[i].id))})
+		}
 	}
 	for _, c := range d.Clusters {
 		e.seedCluster(dc, c, nets, made)
@@ -274,18 +280,24 @@ func (e *Engine) seedHost(cl *object, s Host, nets []Network, made []*object) {
 		ref("cluster", cl.id))))
 	h.subs = map[string][]*object{}
 	for _, n := range nics {
-		h.subs["nics"] = append(h.subs["nics"], e.hostNIC(h, n))
+		nic := e.hostNIC(h, n)
+		if label := s.Labels[n]; label != "" {
+			nic.adopt("networklabels", &object{kind: kindLabel, id: label, body: el("network_label", nicRef(h, nic))})
+		}
+		h.subs["nics"] = append(h.subs["nics"], nic)
 	}
 	for i, n := range made {
 		port := 0
 		ips := managementIP(len(e.col("hosts").list) - 1)
 		if i > 0 {
-			if port = 1; !nets[i].Hosts || len(nics) < 2 {
-				continue
-			}
 			ips = nil
+			if port = 1; !nets[i].Hosts || len(nics) < 2 {
+				port = slices.Index(h.subs["nics"], labelledNIC(h.subs["nics"], nets[i].Label))
+			}
 		}
-		h.subs["networkattachments"] = append(h.subs["networkattachments"], e.newAttachment(h, n, h.subs["nics"][port], ips))
+		if port >= 0 {
+			h.subs["networkattachments"] = append(h.subs["networkattachments"], e.newAttachment(h, n, h.subs["nics"][port], ips))
+		}
 	}
 	e.wire(h)
 	h.commit()

@@ -240,6 +240,11 @@ func (s *hostNet) attach(x *elem, synced map[string]bool) error {
 		n := s.network(a)
 		return setupCmd.refuse("NETWORK_NOT_IN_SYNC", "NETWORK_NOT_IN_SYNC", n.name(), "OUT_OF_SYNC_VALUES", s.e.outOfSync(a, n))
 	}
+	if nic != nil && a.refID("host_nic") != nic.id && s.e.byLabel(s.nics, a) {
+		n := s.network(a)
+		return setupCmd.refuse("ACTION_TYPE_FAILED_CANNOT_MOVE_LABELED_NETWORK_TO_ANOTHER_NIC", "networkName", n.name(),
+			"ACTION_TYPE_FAILED_CANNOT_MOVE_LABELED_NETWORK_TO_ANOTHER_NIC_ENTITY", labelOf(n))
+	}
 	s.replace(a, func(c *object) {
 		if nic != nil {
 			c.put(nicRef(s.h, nic))
@@ -302,6 +307,10 @@ func (s *hostNet) removeAttachment(x *elem) error {
 	if n.name() == management {
 		return setupCmd.refuse("NETWORK_CANNOT_REMOVE_MANAGEMENT_NETWORK", "NetworkName", n.name())
 	}
+	if s.e.byLabel(s.nics, a) {
+		return setupCmd.refuse("ACTION_TYPE_FAILED_CANNOT_REMOVE_LABELED_NETWORK_FROM_NIC",
+			"ACTION_TYPE_FAILED_CANNOT_REMOVE_LABELED_NETWORK_FROM_NIC_LIST", n.name())
+	}
 	var users []string
 	for _, vm := range s.e.netUsers(n.id) {
 		if vm.refID("host") == s.h.id {
@@ -353,33 +362,6 @@ func (s *hostNet) bond(x *elem) error {
 	} else if !equal(old.body, b.body) {
 		s.nics[slices.Index(s.nics, old)] = b
 		s.changed = true
-	}
-	return nil
-}
-
-// labels attaches or detaches what carries a label.
-func (s *hostNet) labels(in *elem) error {
-	for _, x := range in.list("modified_labels") {
-		nic := s.nic(x.kid("host_nic"))
-		if nic == nil {
-			return setupCmd.refuse("HOST_NETWORK_INTERFACE_NOT_EXIST")
-		}
-		for _, k := range s.e.col("clusters").ids[s.h.refID("cluster")].sub("networks") {
-			if k.actual == nil || k.actual.find("networklabels", x.id) == nil {
-				continue
-			}
-			if err := s.attach(el("network_attachment", ref("network", k.id), ref("host_nic", nic.id)), nil); err != nil {
-				return err
-			}
-		}
-	}
-	for _, x := range in.list("removed_labels") {
-		before := len(s.atts)
-		s.atts = slices.DeleteFunc(s.atts, func(a *object) bool {
-			n := s.network(a)
-			return n != nil && n.find("networklabels", x.id) != nil
-		})
-		s.changed = s.changed || len(s.atts) != before
 	}
 	return nil
 }

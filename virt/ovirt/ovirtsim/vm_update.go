@@ -46,6 +46,11 @@ func (e *Engine) updateVM(c *call, vm *object) error {
 		if to != cluster && running(vm) {
 			return editVMs.refuse("VM_STATUS_NOT_VALID_FOR_UPDATE")
 		}
+		if to != cluster {
+			if err := e.canChangeCluster(vm, to, command{"edit", "VM"}); err != nil {
+				return err
+			}
+		}
 		cluster = to
 	}
 	in, err := e.placed(in, cluster, editVMs)
