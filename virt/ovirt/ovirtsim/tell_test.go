@@ -21,6 +21,14 @@ func TestTell(t *testing.T) {
 		}
 		return r.StatusCode
 	}
+	attachments := "/hosts/" + c.id("hosts", "host001") + "/networkattachments"
+	c.e.mu.Lock()
+	named(c.e.col("hosts").list, "host001").subs["networkattachments"] = nil // detached, and not committed
+	c.e.mu.Unlock()
+	if c.tell("reboot-host host001"); len(c.get(attachments).kids) != 1 {
+		t.Error("reboot-host: what was not committed is not lost")
+	}
+	told := map[string]bool{"heal": true, "reboot-host": true}
 	for _, tt := range []struct {
 		tell  string
 		until func() bool // what shows that it is in force
@@ -52,6 +60,18 @@ func TestTell(t *testing.T) {
 			return strings.Contains(c.get("/hosts/"+c.id("hosts", "host001")+"/networkattachments").String(), "<in_sync>false")
 		}},
 		{"lose-host host002", func() bool { return len(c.get("/hosts?search=status%3Dnon_responsive").kids) == 1 }},
+		{"expire-tokens", func() bool {
+			gone := status("GET", "/vms", "") == 401
+			c.login()
+			return gone
+		}},
+		{"slow 10s GET /vms", func() bool { return c.e.faults[0].Delay == 10*time.Second }},
+		{"slow-setup host001 2m", func() bool { return c.e.slow["host001"] == 2*time.Minute }},
+		{"fail-setup host001", func() bool { return c.e.rules["nosetup host001"] }},
+		{"fail-migration vm00001", func() bool { return c.e.rules["nomigrate vm00001"] }},
+		{"fail-start vm00001", func() bool { return c.e.rules["nostart vm00001"] }},
+		{"fail-copy vm00001", func() bool { return c.e.rules["nocopy vm00001"] }},
+		{"fail-disk d1", func() bool { return c.e.rules["nodisk d1"] }},
 		{"restart 30s", func() bool { return status("GET", "/vms", "") == 503 }},
 	} {
 		if r := c.tell(tt.tell); r.StatusCode != http.StatusNoContent {
@@ -61,6 +81,14 @@ func TestTell(t *testing.T) {
 			t.Errorf("%s: nothing happens", tt.tell)
 		}
 		c.tell("heal")
+		for line := range strings.Lines(tt.tell) {
+			told[strings.Fields(line)[0]] = true
+		}
+	}
+	for _, command := range Commands() {
+		if word, _, _ := strings.Cut(command.Usage, " "); !told[word] {
+			t.Errorf("nobody tries %s", word)
+		}
 	}
 	if status("GET", "/vms", "") != 401 {
 		t.Error("a restart leaves sessions")
