@@ -10,7 +10,7 @@ export PATH := $(PATH):/usr/local/go/bin:/usr/lib/go/bin:$(lastword $(sort $(wil
 
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: deps build quickstart demo test unit lab-test lint docs docs-check fmt lab-up lab-down clean
+.PHONY: deps build quickstart demo test unit lab-test conformance lint docs docs-check fmt lab-up lab-down clean
 
 deps: ## bring what a fresh Debian 12 lacks
 	sh setup.sh
@@ -36,12 +36,17 @@ unit:
 lab-test: bin/nactl
 	lab/with.sh go test -race -count=1 -p 1 -timeout 30m -tags $(TAGS),lab -run TestLab ./virt/libvirt ./cmd/nactl
 
+conformance: ## Ansible and oVirt's own SDK against the simulated engine, and nactl with what they made
+	sh setup.sh --conformance
+	clients=$$(cmd/nactl/testdata/conformance/setup/venv.sh) && PATH="$$clients:$$PATH" \
+		go test -race -count=1 -tags $(TAGS),conformance -run TestConformance ./cmd/nactl
+
 lint:
 	@files=$$(gofmt -l cmd engine inventory modules reference virt); test -z "$$files" || { echo "not as gofmt writes it: $$files" >&2; exit 1; }
 	go vet -tags $(TAGS) ./...
-	go vet -tags $(TAGS),lab ./virt/... ./cmd/...
+	go vet -tags $(TAGS),lab,conformance ./virt/... ./cmd/...
 	GOBIN=$(CACHE)/tools sh -c 'test -x "$$GOBIN/staticcheck" || go install $(STATICCHECK)'
-	$(CACHE)/tools/staticcheck -tags $(TAGS),lab ./...
+	$(CACHE)/tools/staticcheck -tags $(TAGS),lab,conformance ./...
 
 docs: bin/nactl ## the pages of the steps, from the code
 	mkdir -p docs/modules

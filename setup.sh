@@ -3,6 +3,7 @@
 #
 #   sh setup.sh                everything: build, tests, the lab of two libvirt nodes
 #   sh setup.sh --quickstart   only what `make quickstart` needs: Go, a C compiler, make, libvirt's client library
+#   sh setup.sh --conformance  everything, and what `make conformance` needs
 #   sh setup.sh --check        install nothing, say what is missing
 #
 # Installs only what is missing; a second run takes well under a second. No service is started, and services that the
@@ -20,6 +21,8 @@ openssh-server openssh-client dnsmasq-base iproute2 iptables bindfs systemd util
 LAB="$LAB e2fsprogs cpio debootstrap"
 # an independent client of engines, for the tests
 CLIENTS="gir1.2-govirt-1.0 python3-gi"
+# further ones come from PyPI; one is built with these
+CONFORMANCE="python3-venv python3-dev libxml2-dev"
 
 GO_MINIMUM=21 # Go 1.21 and later fetch a newer toolchain by themselves
 BACKPORTS=/etc/apt/sources.list.d/nactl-backports.list
@@ -35,6 +38,7 @@ install=yes
 for option in "$@"; do
 	case $option in
 	--quickstart) want=$QUICKSTART ;;
+	--conformance) want="$want $CONFORMANCE" ;;
 	--check) install=no ;;
 	-h | --help)
 		sed -n '2,/^set/s/^# \{0,1\}//p' "$0"

@@ -27,7 +27,7 @@ func TestClients(t *testing.T) {
 
 // engineSim starts nactl engine-sim for a script, as people start it.
 func engineSim(env *testscript.Env) error {
-	cmd := exec.Command("nactl", "engine-sim", "--dir", env.WorkDir, "--vms", "4", "--hosts", "2", "--speed", "50")
+	cmd := exec.Command("nactl", "engine-sim", "--dir", env.WorkDir, "--vms", "4", "--hosts", "2", "--speed", "200")
 	var said bytes.Buffer
 	cmd.Stderr = &said
 	out, err := cmd.StdoutPipe()
