@@ -16,7 +16,7 @@ import (
 // have it: each looks, decides and applies, and looks again where the outcome of
 // what it sent is unknown or the engine was away.
 func life(e *Engine, t *testing.T) error {
-	vm, net := virt.VMRef("web-1"), virt.NetworkRef("v100")
+	vm, net, group := virt.VMRef("web-1"), virt.NetworkRef("v100"), virt.AffinityRef("Default", "near")
 	steps := []struct {
 		ref    virt.Ref
 		change func(on virt.On) virt.Change
@@ -36,7 +36,18 @@ func life(e *Engine, t *testing.T) error {
 		{vm, func(o virt.On) virt.Change { return virt.FinishVM{On: o} }},
 		{vm, func(o virt.On) virt.Change { return virt.SetCPU{On: o, Count: virt.Some(6)} }},
 		{vm, func(o virt.On) virt.Change { return virt.SetMemory{On: o, Current: virt.Some(3 * virt.GiB)} }},
-		{vm, func(o virt.On) virt.Change { return virt.SetVM{On: o, Description: virt.Some("changed")} }},
+		{vm, func(o virt.On) virt.Change {
+			return virt.SetVM{On: o, Description: virt.Some("changed"), Boot: virt.Some([]string{"hd", "network"}), Tags: virt.TagEdit{Add: []string{"web", "prod"}},
+				Ovirt: &virt.OvirtSettings{HAPriority: virt.Some(7), CustomProperties: map[string]string{"vendor": "knob"}}}
+		}},
+		{vm, func(o virt.On) virt.Change { return virt.SetVM{On: o, Tags: virt.TagEdit{Remove: []string{"prod"}}} }},
+		{group, func(o virt.On) virt.Change {
+			return virt.SetAffinity{On: o, VMs: virt.Some([]string{"web-1"}), Hosts: virt.Some([]string{"host1", "host2"}),
+				VMRule: virt.AffinityRuleEdit{Affinity: virt.Some("positive")}}
+		}},
+		{group, func(o virt.On) virt.Change {
+			return virt.SetAffinity{On: o, Hosts: virt.Some([]string{"host2"}), HostRule: virt.AffinityRuleEdit{Affinity: virt.Some("positive")}}
+		}},
 		{vm, func(o virt.On) virt.Change {
 			return virt.AttachDisk{On: o, Run: "r1", Disk: virt.DiskSpec{Name: "more", Size: virt.GiB, Storage: "data", Sparse: true}}
 		}},
@@ -98,8 +109,10 @@ func lived(e *Engine, t *testing.T) error {
 	for _, n := range vm.NICs {
 		nics = append(nics, n.Name+" "+n.Network)
 	}
-	got := fmt.Sprintf("%s, %d CPUs, %s, %q, disks %v, NICs %v, unfinished %q", vm.State, vm.CPU.Count, virt.FormatSize(vm.Memory.Current), vm.Description, disks, nics, vm.Unfinished)
-	const want = `stopped, 6 CPUs, 3 GiB, "changed", disks [root 20 GiB more 2 GiB], NICs [nic1 lan nic3 lan], unfinished ""`
+	got := fmt.Sprintf("%s, %d CPUs, %s, %q, disks %v, NICs %v, unfinished %q, tags %v, boot %v, priority %s, properties %v", vm.State, vm.CPU.Count, virt.FormatSize(vm.Memory.Current), vm.Description, disks, nics, vm.Unfinished,
+		vm.Tags, vm.Boot, vm.Ovirt.HAPriority, vm.Ovirt.CustomProperties)
+	const want = `stopped, 6 CPUs, 3 GiB, "changed", disks [root 20 GiB more 2 GiB], NICs [nic1 lan nic3 lan], unfinished "", ` +
+		`tags [web], boot [hd network], priority 7, properties map[vendor:knob]`
 	if got != want {
 		return fmt.Errorf("\n%s\nwant\n%s", got, want)
 	}
@@ -109,6 +122,10 @@ func lived(e *Engine, t *testing.T) error {
 	}
 	if volumes, err = e.Volumes(t.Context(), "data"); err != nil || len(volumes) > 3 { // the template's, and two
 		return fmt.Errorf("%d disks on data, %w", len(volumes), err)
+	}
+	g, err := e.AffinityGroup(t.Context(), "Default", "near")
+	if err != nil || fmt.Sprint(g.VMs, g.Hosts, g.VMRule, g.HostRule) != "[web-1] [host2] {positive false} {positive false}" {
+		return fmt.Errorf("group %+v, %w", g, err)
 	}
 	if _, err := e.Network(t.Context(), "v100"); !errors.Is(err, virt.ErrNotFound) {
 		return fmt.Errorf("network v100: %w", err)

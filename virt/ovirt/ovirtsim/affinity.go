@@ -67,6 +67,49 @@ func (e *Engine) join(g *object, rel string, m *elem) (*object, error) {
 	return g.adopt(rel, o), nil
 }
 
+// unfit names the scheduler's filter that keeps a VM off a host by the rules of its
+// affinity groups that are enforced; empty when none does.
+func (e *Engine) unfit(vm, h *object) string {
+	together := map[string]bool{} // hosts of those that it has to run with
+	for _, cl := range e.col("clusters").list {
+		for _, g := range cl.sub("affinitygroups") {
+			if g.find("vms", vm.id) == nil {
+				continue
+			}
+			if on, positive := enforced(g, "hosts_rule"); on && (g.find("hosts", h.id) != nil) != positive {
+				return "VmToHostsAffinityGroups"
+			}
+			on, positive := enforced(g, "vms_rule")
+			if !on {
+				continue
+			}
+			for _, m := range g.sub("vms") {
+				other := e.col("vms").ids[m.id]
+				if other == nil || other == vm {
+					continue
+				}
+				at := other.refID("host")
+				switch {
+				case at == "": // does not run
+				case positive:
+					together[at] = true
+				case at == h.id:
+					return "VmAffinityGroups"
+				}
+			}
+		}
+	}
+	if len(together) > 0 && !together[h.id] {
+		return "VmAffinityGroups"
+	}
+	return ""
+}
+
+func enforced(g *object, rule string) (on, positive bool) {
+	r := g.body.kid(rule)
+	return r != nil && r.bool("enabled") && r.bool("enforcing"), r != nil && r.bool("positive")
+}
+
 // addMember is POST …/vms or …/hosts of a group or label.
 func (e *Engine) addMember(c *call, g *object) (*object, error) {
 	if err := require(c.body, "add", "id|name"); err != nil {

@@ -70,6 +70,11 @@ func (e *Engine) migrationTarget(in *elem, vm, source *object, cmd command) (*ob
 			h.name(), max(0, free/mib))
 		return nil, f
 	}
+	if filter := e.unfit(vm, h); filter != "" {
+		f := cmd.refuse("SCHEDULING_ALL_HOSTS_FILTERED_OUT")
+		f.detail = f.detail[:len(f.detail)-1] + fmt.Sprintf(", The host %s did not satisfy internal filter %s.]", h.name(), filter)
+		return nil, f
+	}
 	return h, nil
 }
 

@@ -209,6 +209,10 @@ func (e *Engine) schedule(vm *object, body *elem, may func(host *object) bool, c
 				h.name(), strings.Join(missing, ", ")))
 			continue
 		}
+		if filter := e.unfit(vm, h); filter != "" {
+			why = append(why, fmt.Sprintf("The host %s did not satisfy internal filter %s.", h.name(), filter))
+			continue
+		}
 		if best == nil || free > bestFree {
 			best, bestFree = h, free
 		}

@@ -1,6 +1,7 @@
 package ovirtsim
 
 import (
+	"fmt"
 	"net/url"
 	"strings"
 	"testing"
@@ -414,6 +415,55 @@ func TestAffinity(t *testing.T) {
 	if x := c.get(groups + "/" + g.id + "/vms"); len(x.kids) != 0 {
 		t.Error("a removed VM is still a member:", x)
 	}
+}
+
+// Rules that are enforced decide where a VM starts and moves to.
+func TestEnforcedAffinity(t *testing.T) {
+	o := Small()
+	for _, name := range []string{"a", "b", "c"} {
+		o.VMs = append(o.VMs, VM{Name: name, Cluster: "Default", Disks: []Disk{{Size: 1 << 30}}})
+	}
+	c := start(t, o)
+	groups := "/clusters/" + c.id("clusters", "Default") + "/affinitygroups"
+	group := func(name, rules, kind string, members ...string) string {
+		g := c.do("POST", groups, "<affinity_group><name>"+name+"</name>"+rules+"</affinity_group>", 201)
+		for _, m := range members {
+			c.do("POST", groups+"/"+g.id+"/"+kind+"s", "<"+kind+` id="`+c.id(kind+"s", m)+`"/>`, 201)
+		}
+		return groups + "/" + g.id
+	}
+	vm := func(name string) string { return "/vms/" + c.id("vms", name) }
+	on := func(name string) string { return c.get(vm(name)).refID("host") }
+	run := func(name string) {
+		c.do("POST", vm(name)+"/start", "<action/>", 200)
+		c.e.Advance(time.Minute)
+	}
+	rule := func(word string, positive, enforcing bool) string {
+		return fmt.Sprintf("<%[1]s><enabled>true</enabled><enforcing>%[3]t</enforcing><positive>%[2]t</positive></%[1]s>", word, positive, enforcing)
+	}
+	apart := group("apart", rule("vms_rule", false, true), "vm", "a", "b", "c")
+	run("a")
+	run("b")
+	if on("a") == on("b") {
+		t.Error("a and b are to be apart")
+	}
+	const refused = "[Cannot %s VM. There is no host that satisfies current scheduling constraints. See below for details:, "
+	c.refused("POST", vm("c")+"/start", "<action/>", 409, fmt.Sprintf(refused, "run")+
+		"The host host1 did not satisfy internal filter VmAffinityGroups., The host host2 did not satisfy internal filter VmAffinityGroups.]")
+	c.refused("POST", vm("a")+"/migrate", `<action><host id="`+on("b")+`"/></action>`, 409, fmt.Sprintf(refused, "migrate")+
+		"The host "+c.get("/hosts/"+on("b")).get("name")+" did not satisfy internal filter VmAffinityGroups.]")
+	c.do("PUT", apart, "<affinity_group>"+rule("vms_rule", false, false)+"</affinity_group>", 200)
+	group("near", rule("vms_rule", true, true), "vm", "a", "c")
+	run("c")
+	if on("c") != on("a") {
+		t.Error("c is to be with a")
+	}
+	near := group("there", rule("hosts_rule", false, true), "host", "host1", "host2")
+	c.do("POST", near+"/vms", `<vm id="`+strings.TrimPrefix(vm("b"), "/vms/")+`"/>`, 201)
+	c.do("POST", vm("b")+"/stop", "<action/>", 200)
+	c.e.Advance(time.Minute)
+	c.refused("POST", vm("b")+"/start", "<action/>", 409, fmt.Sprintf(refused, "run")+
+		"The host host1 did not satisfy internal filter VmToHostsAffinityGroups., The host host2 did not satisfy internal filter VmToHostsAffinityGroups.]")
 }
 
 func TestLocksAndAddresses(t *testing.T) {
