@@ -207,9 +207,11 @@ func bind(c virt.CreateVM, vm *virt.VM) {
 	o := cmp.Or(c.Ovirt, &virt.OvirtVM{})
 	s := &virt.OvirtSettings{HAPriority: orUnknown(o.HAPriority), Affinity: orUnknown(o.Affinity), Hosts: virt.Unknown[[]string](),
 		DeleteProtected: orUnknown(o.DeleteProtected)}
-	if host, ok := c.Host.Get(); ok && host != "" {
-		s.Hosts = virt.Some([]string{host})
-		s.Affinity = virt.Some(o.Affinity.Or("migratable"))
+	switch host := c.Host.Or(""); {
+	case host != "":
+		s.Hosts, s.Affinity = virt.Some([]string{host}), virt.Some(o.Affinity.Or("migratable"))
+	case o.Affinity.Or("") != "":
+		s.Hosts = virt.Some([]string{}) // the template's are reset with it
 	}
 	for name, v := range o.CustomProperties {
 		if v != "" {

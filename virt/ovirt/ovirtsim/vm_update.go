@@ -66,7 +66,7 @@ func (e *Engine) updateVM(c *call, vm *object) error {
 	if vm.next != nil && c.param("next_run") {
 		old = vm.next // else what waits for the next start is overwritten
 	}
-	want := old.merge(in.without("cluster", "template", "disk_attachments", "nics", "tags", "cdroms", "console", "rng_device",
+	want := unplaced(old, in).merge(in.without("cluster", "template", "disk_attachments", "nics", "tags", "cdroms", "console", "rng_device",
 		"soundcard", "virtio_scsi", "memory", "memory_policy", "status", "host"))
 	want = updateMemory(want, in)
 	want = want.put(ref("cluster", cluster.id))

@@ -163,6 +163,16 @@ func (e *Engine) placed(in *elem, cluster *object, cmd command) (*elem, error) {
 	return in.put(policy), nil
 }
 
+// unplaced takes the hosts of a placement policy away where another one is sent:
+// the engine resets them, whether or not that one has hosts.
+func unplaced(x, in *elem) *elem {
+	p := x.kid("placement_policy")
+	if p == nil || !in.has("placement_policy") {
+		return x
+	}
+	return x.put(p.without("hosts"))
+}
+
 // hiddenDefaults is what a VM has that only all_content shows.
 var hiddenDefaults = el("vm", el("console", boolean("enabled", false)), el("rng_device", tx("source", "urandom")),
 	el("soundcard", boolean("enabled", false)), el("virtio_scsi", boolean("enabled", true)))
@@ -183,7 +193,7 @@ func (e *Engine) vmBody(t *object, in *elem, cluster *object) *elem {
 			x.kids = append(x.kids, k)
 		}
 	}
-	x = x.merge(in.without(notStored...))
+	x = unplaced(x, in).merge(in.without(notStored...))
 	x = x.with("cpu/architecture", "x86_64")
 	if b := x.get("bios/type"); b == "" || b == "cluster_default" {
 		x = x.with("bios/type", "q35_sea_bios")
