@@ -17,7 +17,7 @@ deps: ## bring what a fresh Debian 12 lacks
 
 build: bin/nactl ## bin/nactl
 
-bin/nactl: $(shell find cmd engine inventory modules reference virt -name '*.go' -o -name '*.sh' -o -name '*.txt') go.mod go.sum
+bin/nactl: $(shell find cmd engine inventory lint modules reference virt -name '*.go' -o -name '*.sh' -o -name '*.txt') go.mod go.sum
 	$(BUILD) -o $@ ./cmd/nactl
 
 quickstart: ## the shortest way to a run: libvirt's built-in test driver, no root
@@ -42,23 +42,20 @@ conformance: ## Ansible and oVirt's own SDK against the simulated engine, and na
 		go test -race -count=1 -tags $(TAGS),conformance -run TestConformance ./cmd/nactl
 
 lint:
-	@files=$$(gofmt -l cmd engine inventory modules reference virt); test -z "$$files" || { echo "not as gofmt writes it: $$files" >&2; exit 1; }
+	@files=$$(gofmt -l cmd engine inventory lint modules reference virt); test -z "$$files" || { echo "not as gofmt writes it: $$files" >&2; exit 1; }
 	go vet -tags $(TAGS) ./...
 	go vet -tags $(TAGS),lab,conformance ./virt/... ./cmd/...
 	GOBIN=$(CACHE)/tools sh -c 'test -x "$$GOBIN/staticcheck" || go install $(STATICCHECK)'
 	$(CACHE)/tools/staticcheck -tags $(TAGS),lab,conformance ./...
 
-docs: bin/nactl ## the pages of the steps, from the code
-	mkdir -p docs/modules
-	bin/nactl steps --markdown docs/modules
-	bin/nactl schema playbook --out docs/schema/playbook.json
-	bin/nactl schema inventory --out docs/schema/inventory.json
+docs: bin/nactl ## the pages of steps and rules and the schemas, from the code
+	bin/nactl write-docs docs
 
 docs-check: docs
-	@git diff --exit-code --stat -- docs/modules docs/schema || { echo "docs/modules or docs/schema is stale: commit what make docs wrote" >&2; exit 1; }
+	@git diff --exit-code --stat -- docs/modules docs/schema docs/rules.md || { echo "docs is stale: commit what make docs wrote" >&2; exit 1; }
 
 fmt:
-	gofmt -w cmd engine inventory modules reference virt
+	gofmt -w cmd engine inventory lint modules reference virt
 
 lab-up: deps
 	lab/lab up

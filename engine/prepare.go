@@ -239,6 +239,15 @@ func selected(tags []string, o Options) bool {
 	return len(o.Tags) == 0 || always || fits(o.Tags)
 }
 
+// Plays gives the plays in their order.
+func (p *Prepared) Plays() []*playbook.Play {
+	var out []*playbook.Play
+	for _, play := range p.plays {
+		out = append(out, play.Play)
+	}
+	return out
+}
+
 // Targets gives the targets of all plays.
 func (p *Prepared) Targets() []Target { return p.targets }
 

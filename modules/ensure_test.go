@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -232,6 +233,7 @@ func TestEnsure(t *testing.T) {
 			if got := b.Kinds(); got != want {
 				t.Errorf("made %q, want %q", got, want)
 			}
+			declared(t, text, b.Kinds())
 			if _, err := b.run(t, text, nil); err != nil {
 				t.Fatalf("again: %v", err)
 			}
@@ -239,6 +241,18 @@ func TestEnsure(t *testing.T) {
 				t.Errorf("again: made %q in all, want %q", got, want)
 			}
 		})
+	}
+}
+
+// declared makes sure that a step says of itself which changes it makes.
+func declared(t *testing.T, text, kinds string) {
+	t.Helper()
+	word, _, _ := strings.Cut(text, ":")
+	spec := modules.Registry().Lookup(word)
+	for _, kind := range strings.Fields(kinds) {
+		if !slices.ContainsFunc(spec.Changes, func(c virt.Change) bool { return virt.KindOf(c) == kind }) {
+			t.Errorf("%s makes a %s, which its Changes do not have", word, kind)
+		}
 	}
 }
 

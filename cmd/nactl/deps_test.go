@@ -31,8 +31,9 @@ var layers = map[string][]string{
 	"engine/event":    {"virt"},
 	"engine/playbook": {"engine/diag", "engine/source", "engine/expr", "modules/step", "virt"},
 	"engine":          {"engine/", "modules/step", "virt", "virt/dryrun"},
+	"lint":            {"engine/diag", "engine/playbook", "engine/source", "inventory", "modules/step"},
 	"reference":       {"engine/playbook", "engine/source", "inventory", "modules/step", "virt"},
-	"cmd/nactl":       {"engine", "engine/", "inventory", "reference", "modules", "modules/", "virt", "virt/"},
+	"cmd/nactl":       {"engine", "engine/", "inventory", "lint", "reference", "modules", "modules/", "virt", "virt/"},
 }
 
 // Packages from outside that only some parts of the tree may use.

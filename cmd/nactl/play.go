@@ -18,8 +18,10 @@ import (
 	"github.com/nactl/nactl/engine/diag"
 	"github.com/nactl/nactl/engine/event"
 	"github.com/nactl/nactl/engine/expr"
+	"github.com/nactl/nactl/engine/playbook"
 	"github.com/nactl/nactl/engine/source"
 	"github.com/nactl/nactl/inventory"
+	"github.com/nactl/nactl/lint"
 	"github.com/nactl/nactl/modules"
 	"github.com/nactl/nactl/modules/step"
 	"github.com/nactl/nactl/virt"
@@ -175,16 +177,39 @@ func (s *setup) close() {
 
 // prepare loads everything and reports every mistake at once.
 func (s *setup) prepare(files []string) (*engine.Prepared, *engine.World, *engine.Options, error) {
+	in, list := s.load(files)
+	list = lint.Silence(list, s.sources)
+	if err := s.report(list); err != nil {
+		return nil, nil, nil, err
+	}
+	return in.prepared, in.world, in.options, nil
+}
+
+// input is what a command works on; empty where the inventory is broken.
+type input struct {
+	inventory *inventory.Inventory
+	prepared  *engine.Prepared
+	world     *engine.World
+	options   *engine.Options
+}
+
+// load loads everything, and gives every mistake that there is. Without an
+// inventory no names are known, and only the form of the playbooks is looked at.
+func (s *setup) load(files []string) (input, diag.List) {
+	var in input
 	extra, list := extraVars(s.c.StringSlice("extra-vars"), s.sources)
 	inv, found := inventory.Load(s.ctx, s.c.StringSlice("inventory"), inventory.Options{Sources: s.sources})
 	list.Add(found...)
-	if inv == nil {
-		return nil, nil, nil, s.report(list)
+	if inv != nil {
+		inv, found = inv.WithVarsBeside(filepath.Dir(files[0]), inventory.Options{Sources: s.sources})
+		list.Add(found...)
 	}
-	inv, found = inv.WithVarsBeside(filepath.Dir(files[0]), inventory.Options{Sources: s.sources})
-	list.Add(found...)
 	if inv == nil {
-		return nil, nil, nil, s.report(list)
+		for _, file := range files {
+			_, found := playbook.Load(file, s.sources, modules.Registry())
+			list.Add(found...)
+		}
+		return in, list
 	}
 	s.conns = s.app.newConnections(inv, s.run)
 	world := s.world(inv)
@@ -201,10 +226,7 @@ func (s *setup) prepare(files []string) (*engine.Prepared, *engine.World, *engin
 	if limit := s.c.String("limit"); limit != "" && !list.HasErrors() && len(prepared.Targets()) == 0 {
 		list.Errorf(diag.Range{Pos: diag.Pos{File: "--limit"}}, "limit", "%s leaves no target of these playbooks", limit)
 	}
-	if err := s.report(list); err != nil {
-		return nil, nil, nil, err
-	}
-	return prepared, world, options, nil
+	return input{inv, prepared, world, options}, list
 }
 
 // tags gives the tags of an option; commas separate them, too.

@@ -1,6 +1,8 @@
 package source
 
 import (
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 
@@ -46,6 +48,13 @@ func (s *Sources) Text(file string) []byte {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.texts[file]
+}
+
+// Files lists the files that were parsed or added, sorted.
+func (s *Sources) Files() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Sorted(maps.Keys(s.texts))
 }
 
 // Line gives line n of a file, counted from 1, without its end. It makes a

@@ -21,6 +21,7 @@ var Spec = &step.Spec{
 	Summary: "Gives a VM a further disk, at once when it runs",
 	Doc:     "The volume is made unless `volume` names one. A disk that the VM has already is left alone, or grown to `size`.",
 	New:     func() step.Step { return &Args{} },
+	Changes: []virt.Change{virt.AttachDisk{}, virt.ResizeDisk{}},
 	Touches: virt.KindVM,
 	Example: `- name: Room for data
   attach_disk: {vm: web-1, name: data, size: 10GiB}

@@ -25,6 +25,7 @@ var Spec = &step.Spec{
 	Summary: "Gives a VM a further network interface, at once when it runs",
 	Doc:     "An interface of that name is connected to `network`, if it is on another one.",
 	New:     func() step.Step { return &Args{} },
+	Changes: []virt.Change{virt.AttachNIC{}, virt.ChangeNIC{}},
 	Touches: virt.KindVM,
 	Example: `- name: Into the backup network
   attach_nic: {vm: web-1, name: nic2, network: backup}

@@ -24,6 +24,7 @@ var Spec = &step.Spec{
 	Doc: "The interface keeps its MAC address. It has to be there: attach_nic makes one. On an engine a network without profile written takes the vNIC profile " +
 		"of the network's own name, else its only one.",
 	New:     func() step.Step { return &Args{} },
+	Changes: []virt.Change{virt.ChangeNIC{}},
 	Touches: virt.KindVM,
 	Example: `- name: Into quarantine
   change_nic: {vm: web-1, nic: nic1, network: quarantine}

@@ -34,6 +34,7 @@ var Spec = &step.Spec{
 		"On a node the snapshot is kept inside the disks' images, which have to be qcow2, and a running guest stands still while its memory is written. " +
 		"A cluster of nodes moves no VM that has snapshots.",
 	New:     func() step.Step { return &Args{} },
+	Changes: []virt.Change{virt.CreateSnapshot{}},
 	Output:  Output{},
 	Touches: virt.KindVM,
 	Example: `- name: A way back

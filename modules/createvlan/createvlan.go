@@ -45,6 +45,7 @@ var Spec = &step.Spec{
 		"On engines it is a network of the cluster's data centre that no host is required to have; each host of the cluster gets it on `host_nic`, for good, " +
 		"but for those that cannot be set up now: see `unreachable_hosts`. `hosts` of what is registered says of each what became of it.",
 	New:     func() step.Step { return &Args{} },
+	Changes: []virt.Change{virt.CreateNetwork{}},
 	Output:  Output{},
 	Touches: virt.KindNetwork,
 	Example: `- name: VLAN for the web tier

@@ -33,6 +33,7 @@ var Spec = &step.Spec{
 	Doc: "On a VM that is there, only what is written is compared; arguments about the making (image, users, ssh_keys, run, …) are never changed later.\n" +
 		"A VM whose making was interrupted is completed by running the step again.",
 	New:     func() step.Step { return &Args{} },
+	Changes: []virt.Change{virt.CreateVM{}, virt.FinishVM{}, virt.SetCPU{}, virt.SetMemory{}, virt.SetVM{}, virt.Start{}, virt.Shutdown{}, virt.PowerOff{}, virt.Pause{}, virt.Suspend{}, virt.AttachDisk{}, virt.ResizeDisk{}, virt.AttachNIC{}, virt.ChangeNIC{}},
 	Touches: virt.KindVM,
 	Output:  Output{},
 	Example: `- name: Web server

@@ -22,6 +22,7 @@ var Spec = &step.Spec{
 	Summary: "Removes an engine's affinity group",
 	Doc:     "Its VMs and hosts stay as they are.",
 	New:     func() step.Step { return &Args{} },
+	Changes: []virt.Change{virt.DeleteAffinity{}},
 	Touches: virt.KindAffinityGroup,
 	Bare:    "name",
 	Example: `- name: They may share a host again

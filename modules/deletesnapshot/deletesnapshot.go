@@ -21,6 +21,7 @@ var Spec = &step.Spec{
 	Doc: "One that is not there is no mistake. An engine merges the snapshot's disks into those that build upon it: that takes the longer, the more was written since, " +
 		"and the step waits for it. Other work on the VM's snapshots has to wait, too.",
 	New:     func() step.Step { return &Args{} },
+	Changes: []virt.Change{virt.DeleteSnapshot{}},
 	Touches: virt.KindVM,
 	Example: `- name: No way back
   delete_snapshot: {vm: web-1, name: before-upgrade}

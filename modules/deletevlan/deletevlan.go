@@ -36,6 +36,7 @@ var Spec = &step.Spec{
 		"On engines it is taken from the hosts, from its clusters and from its data centre, in this order, with its vNIC profiles. " +
 		"Where it came to hosts by a label, it loses the label first.",
 	New:     func() step.Step { return &Args{} },
+	Changes: []virt.Change{virt.DeleteNetwork{}},
 	Output:  Output{},
 	Touches: virt.KindNetwork,
 	Bare:    "name",

@@ -21,6 +21,7 @@ var Spec = &step.Spec{
 	Summary: "Deletes a VM, with its snapshots, saved state and the volumes that only it uses",
 	Doc:     "A running VM is powered off. Volumes that another VM uses, or that are the backing of another volume, stay.",
 	New:     func() step.Step { return &Args{} },
+	Changes: []virt.Change{virt.DeleteVM{}},
 	Touches: virt.KindVM,
 	Bare:    "vm",
 	Example: `- name: No longer needed

@@ -21,6 +21,7 @@ var Spec = &step.Spec{
 	Summary: "Takes a disk from a VM, at once when it runs",
 	Doc:     "Waits until the guest has let go of it. The volume stays, unless `delete_volume` is true.",
 	New:     func() step.Step { return &Args{} },
+	Changes: []virt.Change{virt.DetachDisk{}},
 	Touches: virt.KindVM,
 	Example: `- name: Take the data along
   detach_disk: {vm: web-1, disk: data}

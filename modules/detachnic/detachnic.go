@@ -19,6 +19,7 @@ var Spec = &step.Spec{
 	Name:    "detach_nic",
 	Summary: "Takes a network interface from a VM, at once when it runs",
 	New:     func() step.Step { return &Args{} },
+	Changes: []virt.Change{virt.DetachNIC{}},
 	Touches: virt.KindVM,
 	Example: `- name: Out of the backup network
   detach_nic: {vm: web-1, nic: nic2}

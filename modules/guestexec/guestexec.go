@@ -21,6 +21,7 @@ var Spec = &step.Spec{
 	Summary: "Runs a command inside a running VM, through its guest agent",
 	Doc:     "An exit status other than 0 is a failure, unless `failed_when` decides otherwise. Each run counts as a change, unless `creates`, `unless` or `changed_when` say otherwise.",
 	New:     func() step.Step { return &Args{} },
+	Changes: []virt.Change{virt.GuestExec{}},
 	Touches: virt.KindVM,
 	Output:  step.CommandOutput{},
 	Example: `- name: nginx is up

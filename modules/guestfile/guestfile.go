@@ -34,6 +34,7 @@ var Spec = &step.Spec{
 	Summary: "Writes a file inside a running VM, through its guest agent",
 	Doc:     "The file is replaced as a whole, or not at all; an equal one is left alone.",
 	New:     func() step.Step { return &Args{} },
+	Changes: []virt.Change{virt.GuestWrite{}},
 	Touches: virt.KindVM,
 	Output:  Output{},
 	Example: `- name: Message of the day

@@ -27,6 +27,7 @@ var Spec = &step.Spec{
 	Doc: "The step waits until the host is up. One that ends in another state, as non-operational because it lacks a required network, is an error that says why.\n" +
 		"VMs do not move back by themselves, unless the cluster's scheduling policy balances them.",
 	New:     func() step.Step { return &Args{} },
+	Changes: []virt.Change{virt.HostActivate{}},
 	Touches: virt.KindHost,
 	Output:  Output{},
 	Bare:    "host",

@@ -38,6 +38,7 @@ var Spec = &step.Spec{
 		"A host that does not get there in time is left as the engine has it, mostly preparing for maintenance, without the VMs that have left; the error says which are left. " +
 		"The same step goes on from there, `host_activate` takes it back.",
 	New:     func() step.Step { return &Args{} },
+	Changes: []virt.Change{virt.HostMaintenance{}},
 	Touches: virt.KindHost,
 	Output:  Output{},
 	Bare:    "host",

@@ -19,6 +19,7 @@ var Spec = &step.Spec{
 	Summary:    "Runs a command on the machine that nactl runs on",
 	Doc:        "An exit status other than 0 is a failure, unless `failed_when` decides otherwise. Each run counts as a change, unless `creates`, `unless` or `changed_when` say otherwise.",
 	New:        func() step.Step { return &Args{} },
+	Changes:    []virt.Change{virt.LocalExec{}},
 	Output:     step.CommandOutput{},
 	Bare:       "shell",
 	Controller: true,

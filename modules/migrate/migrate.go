@@ -34,6 +34,7 @@ var Spec = &step.Spec{
 		"Interrupting a running move leaves the VM where it was.\n" +
 		"On engines a stopped VM is on no host, but in a cluster: `cluster` moves it, too. The other cluster has to have the VM's networks, and for a running VM a host that is up.",
 	New:     func() step.Step { return &Args{} },
+	Changes: []virt.Change{virt.Migrate{}},
 	Touches: virt.KindVM,
 	Output:  Output{},
 	Example: `- name: Make room on n1

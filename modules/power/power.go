@@ -24,6 +24,7 @@ var Spec = &step.Spec{
 	Summary: "Starts, stops, pauses, suspends or restarts a VM",
 	Doc:     "`state` converges: a VM in that state is left alone. `action` happens each time. Stopping asks the guest and waits for it.",
 	New:     func() step.Step { return &Args{} },
+	Changes: []virt.Change{virt.Start{}, virt.Shutdown{}, virt.PowerOff{}, virt.Pause{}, virt.Suspend{}, virt.Reboot{}, virt.Reset{}},
 	Touches: virt.KindVM,
 	Example: `- name: Off, in an orderly way
   power: {vm: web-1, state: stopped, force_after: 60s}

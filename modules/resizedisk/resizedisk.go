@@ -21,6 +21,7 @@ var Spec = &step.Spec{
 	Summary: "Grows a disk of a VM, at once when it runs",
 	Doc:     "The guest sees the new size; growing the file system on it is the guest's matter.",
 	New:     func() step.Step { return &Args{} },
+	Changes: []virt.Change{virt.ResizeDisk{}},
 	Touches: virt.KindVM,
 	Example: `- name: More room for data
   resize_disk: {vm: web-1, disk: data, size: 20GiB}

@@ -23,6 +23,7 @@ var Spec = &step.Spec{
 		"On an engine the VM has to be stopped before, a snapshot with memory leaves it suspended unless `start` is given, and snapshots that are newer than the one that is gone back to go. " +
 		"On a node the VM may run, and newer snapshots stay.",
 	New:     func() step.Step { return &Args{} },
+	Changes: []virt.Change{virt.RevertSnapshot{}},
 	Touches: virt.KindVM,
 	Example: `- name: Off, for an engine wants it so
   power: {vm: web-1, state: stopped, force_after: 60s}

@@ -32,6 +32,7 @@ var Spec = &step.Spec{
 	Doc: "Arguments that are left out stay as they are. A rule speaks of where VMs start and move to: those that run already are moved by the engine, in its own time.\n" +
 		"Words are those of Ansible's `ovirt_affinity_group`.",
 	New:     func() step.Step { return &Args{} },
+	Changes: []virt.Change{virt.SetAffinity{}},
 	Touches: virt.KindAffinityGroup,
 	Example: `- name: Both databases never on one host
   set_affinity: {name: databases, vms: [db-1, db-2], vm_rule: negative, vm_enforcing: true}

@@ -30,6 +30,7 @@ var Spec = &step.Spec{
 	Doc: "A running VM gets more CPUs at once up to the maximum that it was started with. What has to wait for a restart is stored and reported as pending.\n" +
 		"Arguments that are left out stay as they are.",
 	New:     func() step.Step { return &Args{} },
+	Changes: []virt.Change{virt.SetCPU{}},
 	Touches: virt.KindVM,
 	Example: `- name: More CPU
   set_cpu: {vm: web-1, count: 3}

@@ -24,6 +24,7 @@ var Spec = &step.Spec{
 	Doc: "Sizes are written with their unit. What has to wait for a restart is stored and reported as pending.\n" +
 		"Arguments that are left out stay as they are.",
 	New:     func() step.Step { return &Args{} },
+	Changes: []virt.Change{virt.SetMemory{}},
 	Touches: virt.KindVM,
 	Example: `- name: Half a gigabyte
   set_memory: {vm: web-1, size: 512MiB}

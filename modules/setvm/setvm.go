@@ -75,6 +75,7 @@ var Spec = &step.Spec{
 	Doc: "Arguments that are left out stay as they are. What a running VM takes over only at its next start is stored, and on engines reported as pending.\n" +
 		"CPU and memory are changed by set_cpu and set_memory, disks and network interfaces by steps of their own.",
 	New:     func() step.Step { return &Args{} },
+	Changes: []virt.Change{virt.SetVM{}},
 	Touches: virt.KindVM,
 	Example: `- name: Web server of the shop
   set_vm:

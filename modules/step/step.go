@@ -89,6 +89,8 @@ type Spec struct {
 	// argument vm or name names; empty when it changes nothing on the target. Where a
 	// plan cannot know what the step will do, it cannot know what becomes of that.
 	Touches virt.Kind
+	// Changes holds a zero value of each change that the step may make.
+	Changes []virt.Change
 	// Vars says that the arguments are variables with names of the author's choice,
 	// which the runner sets: set_vars.
 	Vars bool
