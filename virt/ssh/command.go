@@ -38,8 +38,12 @@ type Result struct {
 	Signal string // the signal's name without SIG, such as "TERM"
 	Stdout []byte
 	Stderr []byte
-	// Truncated says that stdout or stderr were longer than MaxOutput.
-	Truncated bool
+	// Truncated says that stdout or stderr were longer than MaxOutput; the others
+	// which of them.
+	Truncated, StdoutTruncated, StderrTruncated bool
+	// Outlived says of a cancelled command that it could not be ended: it did not
+	// react to SIGKILL, or the connection did not carry that.
+	Outlived bool
 
 	host string
 }

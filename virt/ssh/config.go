@@ -48,6 +48,14 @@ type Config struct {
 	// KnownHosts replaces the user's and the system's known_hosts files.
 	KnownHosts   []string
 	HostKeyAlias string // name to look up there instead of the address
+	// PinnedKeys are the only keys that the node may have, as "ssh-ed25519 AAAA…";
+	// no file is then looked into. PinnedBy says in messages who says so.
+	PinnedKeys []string
+	PinnedBy   string
+	// AcceptNew records a key that no file has in the first of KnownHosts, and goes
+	// on, as OpenSSH's StrictHostKeyChecking=accept-new does. A key that is another
+	// than the one known is refused all the same. Jump hosts are not taken in.
+	AcceptNew bool
 	// OnUnknownHostKey is asked about a key that no file has, and must return
 	// nil to go on. Nil: an unknown key is an error.
 	OnUnknownHostKey func(*HostKeyUnknownError) error

@@ -63,12 +63,17 @@ type HostKeyMismatchError struct {
 	Line        int    // its line, from 1
 	Want        string // "type SHA256:…" of the stored keys
 	Revoked     bool   // the key found is marked @revoked
+	PinnedBy    string // who says that the key is Want, when it is no file
 }
 
 func (e *HostKeyMismatchError) Error() string {
 	if e.Revoked {
 		return fmt.Sprintf("host key of %s is revoked: it offers %s %s, marked @revoked at %s:%d",
 			e.Host, e.KeyType, e.Fingerprint, e.File, e.Line)
+	}
+	if e.PinnedBy != "" {
+		return fmt.Sprintf("host key of %s is not the pinned one: it offers %s %s, but %s says %s; someone may be intercepting the connection",
+			e.Host, e.KeyType, e.Fingerprint, e.PinnedBy, e.Want)
 	}
 	return fmt.Sprintf("host key of %s has changed: it offers %s %s, but %s:%d wants %s; someone may be intercepting the connection; if the node was really reinstalled, run: ssh-keygen -f %s -R %s",
 		e.Host, e.KeyType, e.Fingerprint, e.File, e.Line, e.Want, Quote(e.File), Quote(e.Host))
@@ -130,3 +135,10 @@ func (e *ExitError) Error() string {
 	}
 	return e.Host + ": command failed: " + how
 }
+
+// NotStartedError says that a command was never handed to the node, so that it
+// may safely be sent again.
+type NotStartedError struct{ Err error }
+
+func (e *NotStartedError) Error() string { return e.Err.Error() }
+func (e *NotStartedError) Unwrap() error { return e.Err }

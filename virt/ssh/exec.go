@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	gossh "golang.org/x/crypto/ssh"
@@ -19,7 +20,8 @@ import (
 //
 // When ctx ends, the command and its children get SIGTERM and, two seconds
 // later, SIGKILL. Exec then returns ctx's error with what was printed so far.
-// Other errors: *BecomeError, or the cause of the connection's end.
+// Other errors: *BecomeError, *NotStartedError, or the cause of the connection's
+// end.
 func (c *Client) Exec(ctx context.Context, cmd Command) (Result, error) {
 	become := ""
 	if cmd.Become {
@@ -45,7 +47,7 @@ func (c *Client) Exec(ctx context.Context, cmd Command) (Result, error) {
 	result := func() Result {
 		leader.flush()
 		r := Result{host: c.t.host, Stdout: stdout.buf.Bytes(), Stderr: stderr.buf.Bytes(),
-			Truncated: stdout.over || stderr.over}
+			Truncated: stdout.over || stderr.over, StdoutTruncated: stdout.over, StderrTruncated: stderr.over}
 		var exit *gossh.ExitError
 		if errors.As(p.err, &exit) {
 			r.RC, r.Signal = exit.ExitStatus(), exit.Signal()
@@ -63,7 +65,7 @@ func (c *Client) Exec(ctx context.Context, cmd Command) (Result, error) {
 			r.RC = -1
 			return r, ended(ctx)
 		}
-		return Result{RC: -1, host: c.t.host}, ended(ctx)
+		return Result{RC: -1, Outlived: true, host: c.t.host}, ended(ctx)
 	}
 	if err := p.failure(c); err != nil {
 		return result(), err
@@ -101,21 +103,27 @@ func (c *Client) start(ctx context.Context, line string, setup func(*gossh.Sessi
 	select {
 	case c.sessions <- struct{}{}:
 	case <-ctx.Done():
-		return nil, ended(ctx)
+		return nil, &NotStartedError{Err: ended(ctx)}
 	case <-c.dying:
-		return nil, c.Err()
+		return nil, &NotStartedError{Err: c.Err()}
 	}
-	return await(ctx, c, func() (*process, error) {
-		p, err := c.launch(line, setup)
+	var sent atomic.Bool
+	p, err := await(ctx, c, func() (*process, error) {
+		p, err := c.launch(line, setup, &sent)
 		if err != nil {
 			<-c.sessions
 		}
 		return p, err
 	}, abandon)
+	if err != nil && !sent.Load() {
+		err = &NotStartedError{Err: err}
+	}
+	return p, err
 }
 
-// launch does start's blocking part, and owns the wait for the end.
-func (c *Client) launch(line string, setup func(*gossh.Session) error) (*process, error) {
+// launch does start's blocking part, and owns the wait for the end. sent is set
+// once the node may have got the command.
+func (c *Client) launch(line string, setup func(*gossh.Session) error, sent *atomic.Bool) (*process, error) {
 	session, err := c.newSession()
 	if err != nil {
 		return nil, err
@@ -126,11 +134,13 @@ func (c *Client) launch(line string, setup func(*gossh.Session) error) (*process
 		session.Close()
 		return nil, err
 	}
+	sent.Store(true)
 	if err := session.Start(line); err != nil {
 		session.Close()
 		if errors.Is(err, io.EOF) {
 			return nil, err
 		}
+		sent.Store(false)
 		// The library's words repeat the command, which may hold a secret.
 		return nil, fmt.Errorf("%s: sshd refused to run a command", c.t.host)
 	}

@@ -1,6 +1,7 @@
 package ssh
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"net"
@@ -17,13 +18,25 @@ import (
 type hostKeys struct {
 	t     *target
 	db    *knownhosts.HostKeyDB
+	pins  []gossh.PublicKey
 	ok    bool  // a key was accepted: what fails later is not about the host key
 	found error // why a key was not
 }
 
 func newHostKeys(t *target) (*hostKeys, error) {
+	var pins []gossh.PublicKey
+	for _, line := range t.PinnedKeys {
+		key, err := parsePublic([]byte(line))
+		if err != nil {
+			return nil, fmt.Errorf("%s: %s: the pinned host key %q cannot be read: %w", t.host, t.PinnedBy, line, err)
+		}
+		pins = append(pins, key)
+	}
 	var files []string
 	for _, f := range t.KnownHosts {
+		if pins != nil {
+			break
+		}
 		if _, err := os.Stat(f); err == nil {
 			files = append(files, f)
 		} else if !errors.Is(err, os.ErrNotExist) {
@@ -34,7 +47,7 @@ func newHostKeys(t *target) (*hostKeys, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: a line of known_hosts cannot be read, mend or remove it: %w", t.host, err)
 	}
-	return &hostKeys{t: t, db: db}, nil
+	return &hostKeys{t: t, db: db, pins: pins}, nil
 }
 
 // algorithms puts those of the stored keys first, so that a node which has
@@ -43,7 +56,11 @@ func newHostKeys(t *target) (*hostKeys, error) {
 func (h *hostKeys) algorithms() []string {
 	all := gossh.SupportedAlgorithms().HostKeys
 	var first, rest []string
-	for _, a := range h.db.HostKeyAlgorithms(h.t.keyAddr()) {
+	known := h.db.HostKeyAlgorithms(h.t.keyAddr())
+	for _, k := range h.pins {
+		known = append(known, k.Type())
+	}
+	for _, a := range known {
 		if slices.Contains(all, a) { // not ssh-rsa with SHA-1
 			first = append(first, a)
 		}
@@ -58,12 +75,29 @@ func (h *hostKeys) algorithms() []string {
 
 // check is the gossh.HostKeyCallback.
 func (h *hostKeys) check(_ string, remote net.Addr, key gossh.PublicKey) error {
-	h.found = h.verdict(h.db.HostKeyCallback()(h.t.keyAddr(), remote, key), key)
+	if h.pins != nil {
+		h.found = h.pinned(key)
+	} else {
+		h.found = h.verdict(h.db.HostKeyCallback()(h.t.keyAddr(), remote, key), remote, key)
+	}
 	h.ok = h.found == nil
 	return h.found
 }
 
-func (h *hostKeys) verdict(err error, key gossh.PublicKey) error {
+// pinned compares the key with those that it has to be one of.
+func (h *hostKeys) pinned(key gossh.PublicKey) error {
+	var want []string
+	for _, pin := range h.pins {
+		if bytes.Equal(pin.Marshal(), key.Marshal()) {
+			return nil
+		}
+		want = append(want, pin.Type()+" "+gossh.FingerprintSHA256(pin))
+	}
+	return &HostKeyMismatchError{Host: knownhosts.Normalize(h.t.keyAddr()), KeyType: key.Type(), Fingerprint: gossh.FingerprintSHA256(key),
+		Want: strings.Join(want, " or "), PinnedBy: h.t.PinnedBy}
+}
+
+func (h *hostKeys) verdict(err error, remote net.Addr, key gossh.PublicKey) error {
 	var keyErr *xknownhosts.KeyError
 	var revoked *xknownhosts.RevokedError
 	name := knownhosts.Normalize(h.t.keyAddr())
@@ -86,6 +120,9 @@ func (h *hostKeys) verdict(err error, key gossh.PublicKey) error {
 	case errors.As(err, &keyErr):
 		unknown := &HostKeyUnknownError{Host: name, KeyType: key.Type(), Fingerprint: fingerprint,
 			Line: knownhosts.Line([]string{name}, key), KnownHosts: h.t.KnownHosts, Hint: h.hint(key)}
+		if h.t.AcceptNew {
+			return h.accept(unknown, remote, key)
+		}
 		if h.t.OnUnknownHostKey != nil {
 			return h.t.OnUnknownHostKey(unknown)
 		}

@@ -39,6 +39,7 @@ type Options struct {
 	Port           int      // default: a free one
 	NoForwarding   bool     // DisableForwarding yes
 	HostKeyTypes   []string // "ed25519", "ecdsa", "rsa"; default ed25519
+	HostKeyFiles   []string // private keys that it offers before those; alone when no types are given
 	AuthorizedKeys []string // more lines for authorized_keys
 	NoIdentity     bool     // the generated identity is not let in
 	ExtraConfig    []string // lines of sshd_config; the first word wins, as always
@@ -52,7 +53,7 @@ type Server struct {
 	Dir          string // its files; Dir/log is what sshd says
 	User         string
 	IdentityFile string         // a private key that it lets in
-	KnownHosts   string         // a known_hosts file with all of its host keys
+	KnownHosts   string         // a known_hosts file with the host keys that were made for it
 	HostKeys     []gossh.Signer // in the order of Options.HostKeyTypes
 
 	cmd *exec.Cmd
@@ -86,8 +87,11 @@ func Start(t testing.TB, o Options) *Server {
 	if o.NoForwarding {
 		config = append(config, "DisableForwarding yes")
 	}
+	for _, file := range o.HostKeyFiles {
+		config = append(config, "HostKey "+file)
+	}
 	types := o.HostKeyTypes
-	if len(types) == 0 {
+	if len(types) == 0 && len(o.HostKeyFiles) == 0 {
 		types = []string{"ed25519"}
 	}
 	for i, typ := range types {
