@@ -36,6 +36,7 @@ func (l *loader) engine(name, v *source.Node, dir string) {
 	if e.Insecure && e.CAFile != "" {
 		l.list.Errorf(f.get("insecure").Range, "value", "engine %s: ca_file and insecure contradict each other", name.Str)
 	}
+	l.engineGuests(f, e)
 	l.inv.Engines = append(l.inv.Engines, e)
 	l.add(&entity{name: name.Str, kind: KindEngine, at: name.Range, vars: f.mapping("vars"), engine: e})
 }
@@ -76,13 +77,17 @@ func (l *loader) node(name, v *source.Node, dir string) {
 	if n.Address == "" && n.URI == "" {
 		n.Address = n.Name // found by ssh_config or DNS, as ssh itself would
 	}
-	for _, jump := range f.nodes("jump") {
-		if problem := checkJump(jump.Str); problem != "" {
-			l.list.Errorf(jump.Range, "value", "jump of %s: %s", what, problem)
-		}
-	}
+	l.checkJumps(f)
 	l.inv.Nodes = append(l.inv.Nodes, n)
 	l.add(&entity{name: name.Str, kind: KindNode, at: name.Range, vars: f.mapping("vars"), node: n})
+}
+
+func (l *loader) checkJumps(f fields) {
+	for _, jump := range f.nodes("jump") {
+		if problem := checkJump(jump.Str); problem != "" {
+			l.list.Errorf(jump.Range, "value", "jump of %s: %s", f.what, problem)
+		}
+	}
 }
 
 // checkJump says what is wrong with a machine to go through, or "".
@@ -188,6 +193,7 @@ func (l *loader) finish() {
 	for _, n := range l.inv.Nodes {
 		l.checkJumpsOf(n)
 	}
+	l.finishGuests()
 	l.finishGroups()
 	l.finishImages()
 }
@@ -225,20 +231,4 @@ func (l *loader) checkJumpsOf(n *Node) {
 		}
 		seen[at] = true
 	}
-}
-
-func (l *loader) guests(key, v *source.Node, dir string) {
-	if !l.inv.Guests.Range.IsValid() {
-		l.inv.Guests.Range = key.Range
-	} else {
-		l.list.Errorf(key.Range, "duplicate-key", "guests stand at %s already", l.inv.Guests.Range.Pos)
-		return
-	}
-	f, ok := newFields(&l.list, v, "guests", dir, guestKeys)
-	if !ok {
-		return
-	}
-	l.inv.Guests = Guests{User: f.str("user"), Port: f.integer("port"), IdentityFiles: f.paths("identity_file"),
-		KnownHosts: f.paths("known_hosts"), Jump: f.strs("jump"), Become: f.oneOf("become"),
-		AcceptNew: f.oneOf("host_key") == "accept_new", Range: key.Range}
 }

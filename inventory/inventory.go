@@ -27,7 +27,7 @@ type Inventory struct {
 	Clusters []*Cluster
 	Groups   []*Group // by first mention; without "all"
 	Images   map[string]*Image
-	Guests   Guests
+	Guests   Guests // of all engines; their own sections are in Engine.Guests
 
 	targets []*entity // all of them, in the order of the files
 	byName  map[string]*entity
@@ -68,6 +68,7 @@ type Engine struct {
 	CAFile   string // of the certificate authority; empty = the system's
 	Insecure bool   // the certificate is not checked
 	Timeout  time.Duration
+	Guests   *Guests // how its guests are reached; nil = nobody has said
 	Range    diag.Range
 }
 
@@ -119,19 +120,6 @@ type Cluster struct {
 	Placement   string
 	SharedPools []string // pools that hold the same volumes on every member
 	Range       diag.Range
-}
-
-// Guests says how to log in to guests.
-type Guests struct {
-	User          string
-	Port          int
-	IdentityFiles []string
-	KnownHosts    []string
-	Jump          []string
-	Become        string
-	// AcceptNew takes a guest's unknown host key at first sight and pins it.
-	AcceptNew bool
-	Range     diag.Range
 }
 
 // Group is a named set of targets with variables. Members and Children are as

@@ -49,6 +49,7 @@ var engineKeys = []Key{
 	{Name: "ca_file", Form: Path, Doc: "certificates to check the engine's against; left out: the system's authorities"},
 	{Name: "insecure", Form: Boolean, Doc: "do not check the engine's certificate"},
 	{Name: "timeout", Form: Duration, Doc: "how long one request may take"},
+	{Name: "guests", Form: Record, Keys: guestKeys, Doc: "how to log in to its guests; goes before what `guests` says for all, key by key"},
 	varsKey,
 }
 
@@ -99,13 +100,19 @@ var imageKeys = []Key{
 }
 
 var guestKeys = []Key{
-	{Name: "user", Doc: "the account to log in with"},
-	{Name: "port", Form: Integer, Low: 1, High: 65535, Doc: "sshd's port"},
-	{Name: "identity_file", Form: Paths, Doc: "private keys"},
-	{Name: "known_hosts", Form: Paths, Doc: "files with host keys"},
-	{Name: "jump", Form: Texts, Doc: "machines to go through"},
-	{Name: "become", Enum: []string{"sudo"}, Doc: "how commands in a guest get root"},
-	{Name: "host_key", Enum: []string{"accept_new", "strict"}, Doc: "what to do with a guest's unknown host key"},
+	{Name: "user", Doc: "the account to log in with; left out: what ssh_config says, else your own"},
+	{Name: "port", Form: Integer, Low: 1, High: 65535, Doc: "sshd's port; left out: what ssh_config says, else 22"},
+	{Name: "identity_file", Form: Paths, Doc: "private keys; left out: those of ssh_config, the agent and the usual files"},
+	{Name: "identities_only", Form: Boolean, Doc: "offer no other keys of the agent than those of `identity_file`"},
+	{Name: "agent", Doc: "the agent's socket, or `none`"},
+	{Name: "known_hosts", Form: Paths, Doc: "files with the host keys of guests that have none from nactl; left out: `~/.ssh/known_hosts`"},
+	{Name: "ssh_config", Doc: "the file to read instead of `~/.ssh/config`, or `none`"},
+	{Name: "jump", Form: Texts, Doc: "machines to go through: nodes, or `[USER@]HOST[:PORT]`"},
+	{Name: "become", Enum: []string{"sudo", "none"}, Doc: "how commands in a guest get root; `none`: the account is root"},
+	{Name: "host_key", Enum: []string{"accept_new", "strict"}, Doc: "what to do with a host key that nobody knows: record it at first sight, or refuse it"},
+	{Name: "connect_timeout", Form: Duration, Doc: "how long a connection may take to come up"},
+	{Name: "keepalive", Form: Duration, Doc: "how often a silent connection is probed"},
+	{Name: "keepalive_count", Form: Integer, Low: 1, High: 1000, Doc: "after how many probes without an answer it is taken for dead"},
 }
 
 var groupKeys = []Key{
@@ -126,7 +133,7 @@ var sectionKeys = []Key{
 	{Name: "nodes", Form: Mapping, Keys: []Key{{Form: Record, Keys: nodeKeys}}, Doc: "libvirt nodes by name; ranges as `node[01:20]` expand, side by side with those in their values"},
 	{Name: "clusters", Form: Mapping, Keys: []Key{{Form: Record, Keys: clusterKeys}}, Doc: "several nodes as one target, by name"},
 	{Name: "images", Form: Mapping, Keys: []Key{{Form: Record, Keys: imageKeys}}, Doc: "what VMs are made from, by the name that playbooks use"},
-	{Name: "guests", Form: Record, Keys: guestKeys, Doc: "how to log in to guests"},
+	{Name: "guests", Form: Record, Keys: guestKeys, Doc: "how to log in to the guests of engines"},
 	{Name: "groups", Form: Mapping, Keys: []Key{{Form: Record, Keys: groupKeys}}, Doc: "named sets of targets with variables; `all` has variables only"},
 }
 

@@ -89,7 +89,8 @@ type loader struct {
 	dirs []string // of the files that were read, each once
 	seen []string // files that were read
 
-	members []memberRef // what clusters name, looked up once all nodes are known
+	members   []memberRef // what clusters name, looked up once all nodes are known
+	ownGuests []ownGuests
 }
 
 // lookup gives the paths of the inventory that nobody named, or none.

@@ -104,7 +104,7 @@ func TestLoadEveryKey(t *testing.T) {
 	home, _ := os.UserHomeDir()
 	ignore := cmp.Options{cmpopts.IgnoreTypes(diag.Range{}), cmpopts.IgnoreUnexported(Secret{})}
 	if diff := cmp.Diff([]*Engine{{Name: "e15-test", URL: "https://engine.example/ovirt-engine/api", Username: "svc@internal",
-		Password: &Secret{}, CAFile: filepath.Join(dir, "e15.pem"), Timeout: 2 * time.Minute}}, inv.Engines, ignore); diff != "" {
+		Password: &Secret{}, CAFile: filepath.Join(dir, "e15.pem"), Timeout: 2 * time.Minute, Guests: &inv.Guests}}, inv.Engines, ignore); diff != "" {
 		t.Errorf("engines: -want +got:\n%s", diff)
 	}
 	if got := inv.Engines[0].Password.String(); got != "environment variable E15_PASSWORD" {
@@ -243,6 +243,12 @@ func TestLoadErrors(t *testing.T) {
 		{"image's url", "images: {d: {nodes: {url: 'ftp://x/y'}}}", []string{"1:27: url of image d must start with https:// or http://"}},
 		{"image for a stranger", "nodes: {n1: {}}\nimages: {d: {targets: {n2: {volume: a/b}, n1: {template: x}}}}", []string{
 			`2:24: image d: there is no target or group "n2", did you mean "n1"?`, "2:43: image d: node n1 takes a volume, url or file"}},
+		{"guests", "guests: {usr: x, host_key: accept, become: su, jump: [\"a b\"]}", []string{
+			`1:10: unknown key "usr" in guests, did you mean "user"?`, `1:28: host_key of guests must be accept_new or strict, not "accept"`,
+			`1:44: become of guests must be sudo or none, not "su"`, `1:55: jump of guests: "a b" is neither a node nor [USER@]HOST[:PORT]`}},
+		{"guests of an engine", "engines:\n  e[1:2]:\n    url: https://e.example/ovirt-engine/api\n    username: u@internal\n    password: {secret: {env: P}}\n    guests: {port: 0, connect_timeout: 5, uri: x}", []string{
+			"6:20: port of guests of engine e1 must be between 1 and 65535", "6:40: connect_timeout of guests of engine e1 needs a unit: 5s or 5m",
+			`6:43: unknown key "uri" in guests of engine e1`}},
 		{"broken YAML", "nodes:\n\tn1: {}", []string{"2:1: tab in indentation: YAML allows only spaces there"}},
 	}
 	for _, tt := range tests {
