@@ -171,6 +171,20 @@ func (e *Engine) SetAddress(vm, nic string, ips ...string) bool {
 	return true
 }
 
+// UserData gives the custom script that cloud-init in a VM's guest was told at its
+// last boot at which it was told anything: what the guest can read, and the API
+// cannot. A test can act upon it, as by giving a server the host key in it.
+func (e *Engine) UserData(vm string) string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.clock.settle()
+	v := named(e.vms(), vm)
+	if v == nil {
+		return ""
+	}
+	return v.userData
+}
+
 // LockVM is somebody else's operation on a VM: commands on it fail until free is
 // called. Without such a VM free does nothing.
 func (e *Engine) LockVM(name string) (free func()) {

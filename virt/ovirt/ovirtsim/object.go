@@ -22,7 +22,8 @@ type object struct {
 	next     *elem               // VM: next-run configuration, nil without one
 	hidden   *elem               // VM: what only all_content shows
 	gen      int                 // VM: counts power changes; a task of an older one is void
-	boot     *elem               // VM: the document before a run-once
+	told     *elem               // VM: the initialization of its present run
+	userData string              // VM: what cloud-init in it was told last
 	inited   bool                // VM: cloud-init ran
 	savedAt  []*object           // snapshot: the attachments it holds
 	actual   *object             // view: the object that it shows in another collection

@@ -89,11 +89,13 @@ func (e *Engine) startVM(c *call, vm *object) error {
 	if err != nil {
 		return err
 	}
-	if once != nil && was == "down" {
-		vm.boot = vm.body
-		body = body.with("run_once", "true")
+	// What is for this run only goes to the host and is stored nowhere: a VM is shown
+	// as its configuration is.
+	vm.told = body.kid("initialization")
+	vm.body = vm.body.without("stop_reason")
+	if was == "down" {
+		vm.set("run_once", boolean("", once != nil).text)
 	}
-	vm.body = body.without("stop_reason")
 	vm.put(ref("host", host.id))
 	e.launch(c, vm, host, was == "suspended", c.body.bool("pause") || body.bool("start_paused"))
 	return nil
@@ -142,7 +144,14 @@ func (e *Engine) booted(vm *object, cloudInit bool) {
 	if vm.addrs == nil {
 		vm.addrs = map[string][]string{}
 	}
-	given := vm.body.list("initialization/nic_configurations")
+	told := vm.told
+	if told == nil {
+		told = el("initialization")
+	}
+	if cloudInit {
+		vm.userData = told.get("custom_script")
+	}
+	given := told.list("nic_configurations")
 	for i, n := range vm.sub("nics") {
 		mac := n.get("mac/address")
 		if cloudInit && !vm.pinned && i < len(given) && given[i].get("ip/address") != "" {
@@ -255,13 +264,9 @@ func (e *Engine) missingNetworks(vm, h *object) []string {
 	return out
 }
 
-// powerOff is the end of every run: what was for this run only is gone, the
-// next-run configuration comes into force.
+// powerOff is the end of every run: the next-run configuration comes into force.
 func (e *Engine) powerOff(vm *object) {
 	vm.gen++
-	if vm.boot != nil {
-		vm.body, vm.boot = vm.boot, nil
-	}
 	if vm.next != nil {
 		vm.body, vm.next = vm.next, nil
 	}

@@ -210,15 +210,43 @@ func TestStartWithoutDisk(t *testing.T) {
 	}
 	c.do("POST", vm+"/start", "<action><vm><os><boot><devices><device>network</device></devices></boot></os></vm></action>", 200)
 	c.e.Advance(time.Minute)
-	if x := c.get(vm); x.get("run_once") != "true" || x.get("os/boot/devices/device") != "network" {
+	// It runs from the network, and is shown as it is configured.
+	if x := c.get(vm); x.get("status") != "up" || x.get("run_once") != "true" || x.get("os/boot/devices/device") != "hd" {
 		t.Error(x)
 	}
+	c.do("PUT", vm, "<vm><description>changed meanwhile</description></vm>", 200)
 	c.do("POST", vm+"/stop", "<action/>", 200)
 	c.e.Advance(time.Minute)
-	if x := c.get(vm); x.get("run_once") != "false" || x.get("os/boot/devices/device") != "hd" {
+	if x := c.get(vm); x.get("run_once") != "false" || x.get("description") != "changed meanwhile" {
 		t.Error(x)
 	}
 	c.refused("POST", vm+"/start", "<action><use_cloud_init>true</use_cloud_init><use_sysprep>true</use_sysprep></action>", 409, "")
+}
+
+// What a start brings along for one run reaches the guest and is stored nowhere.
+func TestCloudInitForOneRun(t *testing.T) {
+	c := start(t, Options{})
+	vm := c.create("debian-12", "", `<initialization><custom_script>runcmd: [a]</custom_script></initialization>`, 202)
+	c.e.Advance(time.Minute)
+	c.do("POST", vm+"/start", "<action><use_cloud_init>true</use_cloud_init><vm><initialization><custom_script>geheim</custom_script></initialization></vm></action>", 200)
+	c.e.Advance(time.Minute)
+	if x := c.get(vm); x.get("initialization/custom_script") != "runcmd: [a]" || x.get("status") != "up" {
+		t.Error(x)
+	}
+	if got := c.e.UserData("web1"); got != "geheim" {
+		t.Errorf("the guest was told %q", got)
+	}
+	// Later starts tell it nothing, unless they are asked to.
+	c.do("POST", vm+"/stop", "<action/>", 200)
+	c.e.Advance(time.Minute)
+	c.do("POST", vm+"/start", "<action><use_cloud_init>true</use_cloud_init></action>", 200)
+	c.e.Advance(time.Minute)
+	if got := c.e.UserData("web1"); got != "runcmd: [a]" {
+		t.Errorf("the guest was told %q", got)
+	}
+	if got := c.e.UserData("none"); got != "" {
+		t.Errorf("a VM that is not there was told %q", got)
+	}
 }
 
 func TestCloudInit(t *testing.T) {
