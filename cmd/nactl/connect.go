@@ -91,6 +91,13 @@ func (c *connections) engine(ctx context.Context, e *inventory.Engine) (virt.Pla
 	if e.Password != nil {
 		cfg.Password = e.Password.Resolve
 	}
+	if e.Guests != nil {
+		guests, err := c.guests(e.Guests)
+		if err != nil {
+			return nil, fmt.Errorf("engine %s: guests: %w", e.Name, err)
+		}
+		cfg.Guests, cfg.Dialer = guests, &c.jumps
+	}
 	return c.reach(ctx, cfg)
 }
 
@@ -128,18 +135,39 @@ func (c *connections) ssh(n *inventory.Node) (*ssh.Config, error) {
 		Agent: n.Agent, KnownHosts: n.KnownHosts, HostKeyAlias: n.HostKeyAlias, SSHConfig: n.SSHConfig, Become: n.Become,
 		ConnectTimeout: n.ConnectTimeout, KeepAlive: n.KeepAlive, KeepAliveCount: n.KeepAliveCount,
 	}
-	if n.Jump == nil {
-		return cfg, nil
-	}
-	cfg.Jump = []ssh.Config{}
-	for _, name := range n.Jump {
-		hop, err := c.hop(name)
-		if err != nil {
-			return nil, fmt.Errorf("node %s: jump %q: %w", n.Name, name, err)
-		}
-		cfg.Jump = append(cfg.Jump, hop)
+	var err error
+	if cfg.Jump, err = c.hops(n.Jump); err != nil {
+		return nil, fmt.Errorf("node %s: %w", n.Name, err)
 	}
 	return cfg, nil
+}
+
+// guests says how guests are logged in to, whatever their addresses.
+func (c *connections) guests(g *inventory.Guests) (*ssh.Config, error) {
+	cfg := &ssh.Config{
+		Port: g.Port, User: g.User, IdentityFiles: g.IdentityFiles, IdentitiesOnly: g.IdentitiesOnly, Agent: g.Agent,
+		KnownHosts: g.KnownHosts, AcceptNew: g.AcceptNew, SSHConfig: g.SSHConfig, Become: g.Become,
+		ConnectTimeout: g.ConnectTimeout, KeepAlive: g.KeepAlive, KeepAliveCount: g.KeepAliveCount,
+	}
+	var err error
+	cfg.Jump, err = c.hops(g.Jump)
+	return cfg, err
+}
+
+// hops gives the machines to go through; nil leaves that to ssh_config.
+func (c *connections) hops(names []string) ([]ssh.Config, error) {
+	if names == nil {
+		return nil, nil
+	}
+	out := []ssh.Config{}
+	for _, name := range names {
+		hop, err := c.hop(name)
+		if err != nil {
+			return nil, fmt.Errorf("jump %q: %w", name, err)
+		}
+		out = append(out, hop)
+	}
+	return out, nil
 }
 
 // hop gives a machine to go through: a node of the inventory, or [USER@]HOST[:PORT].

@@ -18,7 +18,7 @@ type Args struct {
 // Spec describes guest_exec.
 var Spec = &step.Spec{
 	Name:    "guest_exec",
-	Summary: "Runs a command inside a running VM, through its guest agent",
+	Summary: "Runs a command inside a running VM: through its guest agent on nodes, over SSH on engines",
 	Doc:     "An exit status other than 0 is a failure, unless `failed_when` decides otherwise. Each run counts as a change, unless `creates`, `unless` or `changed_when` say otherwise.",
 	New:     func() step.Step { return &Args{} },
 	Changes: []virt.Change{virt.GuestExec{}},

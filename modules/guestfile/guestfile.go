@@ -31,7 +31,7 @@ type Output struct {
 // Spec describes guest_file.
 var Spec = &step.Spec{
 	Name:    "guest_file",
-	Summary: "Writes a file inside a running VM, through its guest agent",
+	Summary: "Writes a file inside a running VM: through its guest agent on nodes, over SSH on engines",
 	Doc:     "The file is replaced as a whole, or not at all; an equal one is left alone.",
 	New:     func() step.Step { return &Args{} },
 	Changes: []virt.Change{virt.GuestWrite{}},

@@ -100,6 +100,10 @@ func (e *Engine) executor(c virt.Change) executor {
 		return func(ctx context.Context, d *edit) error { return e.setAffinity(ctx, c, d) }
 	case virt.DeleteAffinity:
 		return e.deleteAffinity
+	case virt.GuestExec:
+		return func(ctx context.Context, d *edit) error { return e.guestExec(ctx, c, d) }
+	case virt.GuestWrite:
+		return func(ctx context.Context, d *edit) error { return e.guestWrite(ctx, c, d) }
 	case virt.CreateNetwork:
 		return func(ctx context.Context, d *edit) error { return e.createNetwork(ctx, c, d) }
 	case virt.DeleteNetwork:
@@ -122,8 +126,6 @@ func (e *Engine) Supports(c virt.Change) error {
 	switch c.(type) {
 	case virt.Pause:
 		hint = "suspend it: an engine pauses a VM only by itself"
-	case virt.GuestExec, virt.GuestWrite:
-		hint = guestHint
 	}
 	return virt.Unsupported("an oVirt engine", c, hint)
 }
@@ -154,6 +156,10 @@ func (e *Engine) Check(ctx context.Context, view virt.Reader, c virt.Change) err
 		return e.checkSetVM(ctx, view, c)
 	case virt.SetAffinity:
 		return e.checkSetAffinity(ctx, view, c)
+	case virt.GuestExec:
+		return e.guestAccess(c.Ref)
+	case virt.GuestWrite:
+		return e.guestAccess(virt.VMRef(c.Ref.Scope))
 	case virt.CreateNetwork:
 		return e.checkCreateNetwork(ctx, c)
 	case virt.DeleteNetwork:
@@ -200,6 +206,9 @@ func (e *Engine) Apply(ctx context.Context, c virt.Change) (virt.Outcome, error)
 		ctx = WithCorrelation(ctx, "nactl-"+uuid.NewString())
 	}
 	defer e.Forget(ref)
+	if loses(c) && d.m != nil {
+		defer e.logins.drop(d.m.id)
+	}
 	if err := e.executor(c)(ctx, d); err != nil {
 		return virt.Outcome{}, e.failed(ctx, c, err)
 	}
@@ -279,6 +288,10 @@ func verb(c virt.Change) string {
 		return "detach the NIC"
 	case virt.ChangeNIC:
 		return "change the NIC"
+	case virt.GuestExec:
+		return "run a command in its guest"
+	case virt.GuestWrite:
+		return "write it"
 	}
 	return virt.KindOf(c)
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/nactl/nactl/virt"
+	"github.com/nactl/nactl/virt/ssh"
 )
 
 // KindEngine is the kind of the object that errors of a whole engine are about.
@@ -34,6 +35,11 @@ type Config struct {
 	UserAgent string        // empty = nactl
 	Timeout   time.Duration // of one request that reads; 0 = 2 minutes
 	Poll      time.Duration // how often those who wait look; 0 = 2 seconds
+
+	// Guests says how guests are logged in to; Name and Address are theirs. Nil: not.
+	Guests *ssh.Config
+	// Dialer is shared with others who go through the same jump hosts; nil = none.
+	Dialer *ssh.Dialer
 
 	// Warn takes what a person should know and what is no error; may be nil.
 	Warn func(message string)
@@ -99,6 +105,9 @@ func (cfg *Config) setDefaults() {
 	}
 	if cfg.Sleep == nil {
 		cfg.Sleep = sleep
+	}
+	if cfg.Dialer == nil {
+		cfg.Dialer = &ssh.Dialer{}
 	}
 	if cfg.Warn == nil {
 		cfg.Warn = func(string) {}

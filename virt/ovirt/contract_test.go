@@ -13,6 +13,7 @@ import (
 
 	"github.com/nactl/nactl/virt"
 	"github.com/nactl/nactl/virt/ovirt/ovirtsim"
+	"github.com/nactl/nactl/virt/ssh/sshtest"
 	"github.com/nactl/nactl/virt/virttest"
 )
 
@@ -69,8 +70,6 @@ func writes(e *Engine) int {
 var engineUnsupported = map[string]string{
 	"pause":           "an engine pauses VMs only by itself",
 	"set_vm/words":    "an engine keeps no metadata",
-	"guest_exec":      "an engine has no way into a guest",
-	"guest_write":     "an engine has no way into a guest",
 	"migrate/stopped": "a VM that does not run is on no host",
 }
 
@@ -99,7 +98,8 @@ func keptProperty(ctx context.Context, e *Engine, vm *virt.VM) error {
 func TestContractOnTheSimulator(t *testing.T) {
 	o := small()
 	o.DataCenters[0].Clusters = append(o.DataCenters[0].Clusters, ovirtsim.Cluster{Name: "Other", Hosts: []ovirtsim.Host{{Name: "host3"}}})
-	_, e := simulated(t, o)
+	srv := sshtest.Start(t, sshtest.Options{Host: "127.0.0.61"})
+	sim, e := simulated(t, o, loginTo(srv))
 	virttest.Run(t, virttest.Setup{
 		New:    func(*testing.T) virt.Platform { return e },
 		Kept:   func(vm *virt.VM) error { return keptProperty(context.WithoutCancel(t.Context()), e, vm) },
@@ -121,13 +121,14 @@ func TestContractOnTheSimulator(t *testing.T) {
 				HostNIC: "eth2", Hosts: []string{"host1", "host2"}}
 		},
 		Guest: func(t *testing.T, p virt.Platform) string {
-			return guestOn(t, p.(*Engine), "guest")
+			return sshGuest(t, sim, p.(*Engine), "guest", srv.Host)
 		},
+		GuestFile: filepath.Join(t.TempDir(), "virttest.txt"),
 		Elsewhere: "host2", Cluster: "Default", OtherCluster: "Other",
 		Writes:      func(p virt.Platform) int { return writes(p.(*Engine)) },
 		Unsupported: engineUnsupported,
 		OwnCPUMax:   true,
-		Unpredicted: []string{"profile", "firmware", "data_centre", "serial", "fqdn", "addresses"},
+		Unpredicted: []string{"profile", "firmware", "data_centre", "serial", "fqdn", "addresses", "owner", "group"},
 	})
 }
 

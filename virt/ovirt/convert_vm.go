@@ -31,6 +31,12 @@ type machine struct {
 	// nextRun says that a configuration waits for the next start; staged that vm
 	// shows it.
 	nextRun, staged bool
+
+	hostKey hostKey            // its guest's SSH host key, as far as the engine has it
+	script  string             // the user data that are stored with it, while it is down
+	stored  *initializationXML // what its guest is to be told, only of one whose host key is still to be made
+	stopped int64              // when it was last stopped, in milliseconds; 0 = never
+	os      string             // the engine's word, as rhel_8x64
 }
 
 // nicInfo is a NIC of a VM.
@@ -100,6 +106,7 @@ func (e *Engine) convVM(v *ovirtsdk.Vm) (*machine, error) {
 		vm.Tags = slices.Sorted(maps.Keys(m.tags))
 	}
 	m.listen(v)
+	m.told(v)
 	return m, nil
 }
 
@@ -214,7 +221,7 @@ func diskAlias(vm, name string) string {
 }
 
 // listen takes what the guest's agent reports. The addresses are in the order of
-// the NICs, IPv4 before IPv6, without loopback and link-local ones.
+// the NICs, IPv4 before IPv6, without the loopback's and link-local ones.
 func (m *machine) listen(v *ovirtsdk.Vm) {
 	vm := m.vm
 	devices, _ := items(v.ReportedDevices())
@@ -243,7 +250,8 @@ func (m *machine) listen(v *ovirtsdk.Vm) {
 				continue
 			}
 			g.Addresses = append(g.Addresses, a.String())
-			if !a.IsLoopback() && !a.IsLinkLocalUnicast() {
+			// The interface lo is none of the VM's NICs.
+			if !a.IsLinkLocalUnicast() && (nic > 0 || !a.IsLoopback()) {
 				all = append(all, found{a, nic})
 			}
 		}

@@ -254,6 +254,7 @@ func (e *Engine) furnish(ctx context.Context, c virt.CreateVM, want *virt.VM, k 
 	if err != nil || init == nil {
 		return err
 	}
+	promiseHostKey(init, m)
 	return e.put(ctx, id, nil, vmXML{Initialization: init})
 }
 

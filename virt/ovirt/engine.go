@@ -22,6 +22,8 @@ type Engine struct {
 	dir   directory
 	locks virt.Locks
 
+	logins guestPool
+
 	vms   *poller[vmLook]
 	disks *poller[string] // status
 	hosts *poller[hostLook]
@@ -52,6 +54,7 @@ func Open(_ context.Context, cfg Config) (*Engine, error) {
 	e.rules = virt.Rules{LiveCPU: liveCPU, LiveMemory: liveMemory, NextRun: nextRunOnly, Created: created, Attached: attached, Refuse: refuse}
 	e.snap.init()
 	e.dir.init()
+	e.logins.init()
 	e.vms = newPoller(c, kindVM, "/vms", nil, func(v *ovirtsdk.Vm) (vmLook, error) {
 		return vmLook{status: string(value(v.Status())), host: idIn(v.Host())}, nil
 	})
@@ -72,8 +75,9 @@ func (e *Engine) Name() string { return e.cfg.Name }
 // closeTime is how long the engine has to take its token back.
 const closeTime = 5 * time.Second
 
-// Close logs out and ends all connections.
+// Close logs out and ends all connections, to guests too.
 func (e *Engine) Close() error {
+	e.logins.close()
 	ctx, cancel := context.WithTimeout(context.Background(), closeTime)
 	defer cancel()
 	return e.Client.Close(ctx)

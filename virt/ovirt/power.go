@@ -78,16 +78,25 @@ func (e *Engine) start(ctx context.Context, d *edit) error {
 			return err
 		}
 	}
+	var first *actionXML
 	switch d.vm().State {
 	case virt.Starting, virt.InMigration: // on its way already
 	default:
-		if err := e.action(ctx, d.m.id, "start", nil); err != nil {
+		var err error
+		if first, err = e.firstStart(ctx, d.m); err != nil {
+			return err
+		}
+		if err := e.action(ctx, d.m.id, "start", first); err != nil {
 			if !e.runsAnyway(ctx, d.m.id, err) {
 				return err
 			}
 		}
 	}
-	return e.waitVM(ctx, d.m.id, startTime, goalUp(d.m.status))
+	err := e.waitVM(ctx, d.m.id, startTime, goalUp(d.m.status))
+	if err != nil && first != nil {
+		e.notStarted(ctx, d.m, err)
+	}
+	return err
 }
 
 // goalUp is up; for a VM that was paused that state is no failure until it left it.

@@ -393,20 +393,6 @@ func (e *Engine) GuestInfo(ctx context.Context, vm string) (*virt.GuestInfo, err
 	return &info, nil
 }
 
-// guestHint says how a guest of an engine can be reached.
-const guestHint = "engines have no such call: use local_exec with ssh to the VM's address"
-
-// GuestFile implements virt.Reader.
-func (e *Engine) GuestFile(_ context.Context, vm, file string, _ int64) (*virt.GuestFile, error) {
-	return nil, &virt.Error{Kind: virt.ErrUnsupported, Object: virt.Ref{Kind: virt.KindGuestFile, Scope: vm, Name: file},
-		Summary: "cannot be read on an engine", Hint: guestHint}
-}
-
-// GuestProbe implements virt.Reader.
-func (e *Engine) GuestProbe(_ context.Context, vm string, _ virt.Command) (*virt.CommandResult, error) {
-	return nil, &virt.Error{Kind: virt.ErrUnsupported, Object: virt.VMRef(vm), Summary: "its engine runs no commands in guests", Hint: guestHint}
-}
-
 const (
 	portTime   = 5 * time.Second
 	bannerTime = 2 * time.Second

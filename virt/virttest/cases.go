@@ -1,6 +1,7 @@
 package virttest
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -57,7 +58,7 @@ func (r *runner) cases() []testCase {
 	out = append(out, r.snapshots()...)
 	out = append(out, r.networks()...)
 	out = append(out, r.engines()...)
-	out = append(out, guest()...)
+	out = append(out, r.guest()...)
 	out = append(out, hosts()...)
 	return append(out, testCase{kind: "migrate", name: "cluster",
 		change: func(o virt.On) virt.Change { return virt.Migrate{On: o, Cluster: r.cluster()} },
@@ -208,7 +209,8 @@ func (r *runner) nics() []testCase {
 }
 
 // guest are the changes inside a guest, through its agent.
-func guest() []testCase {
+func (r *runner) guest() []testCase {
+	path := cmp.Or(r.GuestFile, "/root/virttest.txt")
 	content := []byte("written by nactl's contract\n")
 	sum := sha256.Sum256(content)
 	return []testCase{
@@ -217,7 +219,7 @@ func guest() []testCase {
 		})},
 		{kind: "guest_write", name: "file", guest: true,
 			object: func(vm string) virt.Ref {
-				return virt.Ref{Kind: virt.KindGuestFile, Scope: vm, Name: "/root/virttest.txt"}
+				return virt.Ref{Kind: virt.KindGuestFile, Scope: vm, Name: path}
 			},
 			change: on(func(o virt.On) virt.GuestWrite {
 				return virt.GuestWrite{On: o, Content: content, SHA256: hex.EncodeToString(sum[:]), Size: int64(len(content)), Mode: virt.Some("0640")}

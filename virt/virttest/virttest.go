@@ -40,6 +40,9 @@ type Setup struct {
 	Network func(name string, vlan int) virt.CreateNetwork
 	// Guest gives a running VM whose agent answers.
 	Guest func(t *testing.T, p virt.Platform) string
+	// GuestFile is a path inside that guest that can be written; empty means one in
+	// /root.
+	GuestFile string
 	// Elsewhere is a host that the smallest VM can be moved to, and that can be taken
 	// out of service.
 	Elsewhere string
