@@ -48,7 +48,7 @@ func init() { // not a literal: help lists the table that it is in
 		{"reboot-host HOST", "reboot a host: network configuration that was not committed is lost", onHost((*Engine).RebootHost)},
 		{"desync HOST NETWORK", "let a host carry a network otherwise than it is defined", desync},
 		{"address VM NIC IP [IP...]", "let a VM's guest agent report these addresses for a NIC", address},
-		{"heal", "end all of the above, but what happened to hosts and addresses", simply((*Engine).recover)},
+		{"heal", "end all of the above, but what happened to hosts and addresses", simply((*Engine).undo)},
 	}
 }
 
@@ -113,8 +113,8 @@ func (e *Engine) onHeal(end func()) {
 	e.told = append(e.told, end)
 }
 
-// recover ends what commands began.
-func (e *Engine) recover() {
+// undo ends what commands began.
+func (e *Engine) undo() {
 	e.toldMu.Lock()
 	told := e.told
 	e.told = nil
