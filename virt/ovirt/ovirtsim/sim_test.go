@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -227,6 +228,14 @@ func TestTransport(t *testing.T) {
 	x := c.get("")
 	if x.get("product_info/version/major") != "4" || x.refID("special_objects/blank_template") != blankID || x.get("summary/hosts/total") != "2" {
 		t.Error(x)
+	}
+	for _, k := range x.kids { // what the API offers is there, if only empty
+		if k.name == "link" && !strings.HasSuffix(k.rel, "/search") {
+			c.get("/" + k.rel)
+		}
+	}
+	if !slices.ContainsFunc(x.kids, func(k *elem) bool { return k.rel == "vmpools" }) {
+		t.Error("the API has no link to the VM pools")
 	}
 	if got := c.get("/v4/vms"); got.name != "vms" {
 		t.Error(got)

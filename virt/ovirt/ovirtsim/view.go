@@ -1,6 +1,7 @@
 package ovirtsim
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -184,7 +185,7 @@ func (e *Engine) describe(c *call) *elem {
 }
 
 func (e *Engine) apiLinks() []string {
-	links := make([]string, 0, len(roots))
+	links := slices.Collect(maps.Keys(vacantRoots))
 	for _, k := range roots {
 		links = append(links, k.path)
 	}
