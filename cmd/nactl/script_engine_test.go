@@ -1,13 +1,17 @@
 package main
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/nactl/nactl/virt/ovirt/ovirtsim"
+	"github.com/nactl/nactl/virt/ssh/sshtest"
 )
 
 // TestEngine plays on a simulated engine what people play on real ones. Each
@@ -29,6 +33,7 @@ func TestEngine(t *testing.T) {
 				return err
 			}
 			env.Defer(sim.Close)
+			env.Values[simKey{}], env.Values[testingKey{}] = sim, t
 			for k, v := range map[string]string{
 				"PLAYBOOKS": playbooks, "URL": sim.URL(), "ENGINE_USER": sim.User(), "ENGINE_PASSWORD": sim.Password(), "HOME": env.WorkDir, "CI": "true",
 			} {
@@ -36,8 +41,47 @@ func TestEngine(t *testing.T) {
 			}
 			return os.WriteFile(filepath.Join(env.WorkDir, "ca.pem"), sim.CA(), 0o600)
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"expand": expand, "exits": exits},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"expand": expand, "exits": exits, "guest": guest},
 	})
+}
+
+// simKey finds a script's engine.
+type simKey struct{}
+
+// testingKey finds the test that a script's servers end with.
+type testingKey struct{}
+
+// guest puts a real sshd behind a VM's address, as cloud-init would: with the host
+// key that the VM was told, or else, with the word other, one that nobody knows.
+//
+//	guest VM ADDRESS [other]
+func guest(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 || len(args) > 3 {
+		ts.Fatalf("usage: guest VM ADDRESS [other]")
+	}
+	t, ok := ts.Value(testingKey{}).(testing.TB)
+	sim, found := ts.Value(simKey{}).(*ovirtsim.Engine)
+	if !ok || !found {
+		ts.Fatalf("this script has no engine")
+	}
+	o := sshtest.Options{Host: args[1]}
+	if len(args) == 2 {
+		var keys struct {
+			Private string `json:"ed25519_private"`
+		}
+		_, after, _ := strings.Cut(sim.UserData(args[0]), "\nssh_keys: ")
+		line, _, _ := strings.Cut(after, "\n")
+		ts.Check(json.Unmarshal([]byte(line), &keys))
+		o.HostKeyFiles = []string{ts.MkAbs("host_key")}
+		ts.Check(os.WriteFile(o.HostKeyFiles[0], []byte(keys.Private), 0o600))
+	}
+	srv := sshtest.Start(t, o)
+	if !sim.SetAddress(args[0], "nic1", args[1]) {
+		ts.Fatalf("there is no VM %s with a nic1", args[0])
+	}
+	for k, v := range map[string]string{"GUEST_PORT": strconv.Itoa(srv.Port), "GUEST_USER": srv.User, "GUEST_KEY": srv.IdentityFile} {
+		ts.Setenv(k, v)
+	}
 }
 
 // engineToPlayOn has what the requests of the scripts name.
