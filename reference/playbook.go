@@ -13,59 +13,54 @@ import (
 func PlaybookSchema(steps *step.Registry) Schema {
 	defs := definitions()
 	defs["step"] = stepSchema(steps, defs)
-	defs["play"] = keyed(playbook.PlayKeywords(), Schema{}, nil)
+	defs["block"] = keyed(playbook.BlockKeywords())
+	defs["include"] = keyed(playbook.IncludeKeywords())
+	defs["role"] = keyed(playbook.RoleKeywords())
+	defs["flush"] = keyed(playbook.FlushKeywords())
+	defs["steps"] = Schema{"type": []string{"array", "null"}, "items": anyOf(ref("step"), ref("block"), ref("include"), ref("role"), ref("flush"))}
+	defs["prompt"] = keyed(playbook.PromptKeywords())
+	defs["input"] = keyed(playbook.InputKeywords())
+	defs["play"] = keyed(playbook.PlayKeywords())
+	defs["import"] = keyed(playbook.ImportKeywords())
 	return Schema{
 		"$schema": draft, "title": "nactl playbook", "description": "a list of plays", "type": "array", "minItems": 1,
-		"items": ref("play"), "$defs": defs,
+		"items": anyOf(ref("play"), ref("import")), "$defs": defs,
 	}
 }
 
 // stepSchema is that of one step: keywords, and exactly one step word.
 func stepSchema(steps *step.Registry, defs Schema) Schema {
-	words := Schema{}
-	var names []string
+	out := keyed(playbook.StepKeywords())
+	properties := out["properties"].(Schema)
+	var one []Schema
 	for _, spec := range steps.All() {
 		defs["step_"+spec.Name] = arguments(spec)
-		words[spec.Name] = ref("step_" + spec.Name)
-		names = append(names, spec.Name)
+		properties[spec.Name] = ref("step_" + spec.Name)
+		one = append(one, Schema{"required": []string{spec.Name}})
 	}
-	return keyed(playbook.StepKeywords(), words, names)
+	out["oneOf"] = one
+	return out
 }
 
-// keyed is the schema of a mapping of keywords and words, of which there is exactly
-// one.
-func keyed(keywords []playbook.Keyword, words Schema, names []string) Schema {
+// keyed is the schema of a mapping of keywords.
+func keyed(keywords []playbook.Keyword) Schema {
 	properties, needs := Schema{}, Schema{}
+	out := Schema{"type": "object", "properties": properties, "additionalProperties": false}
 	var required []string
 	for _, k := range keywords {
 		properties[k.Name] = keyword(k)
 		if k.Needs != "" {
 			needs[k.Name] = []string{k.Needs}
 		}
-		if k.Required {
+		switch {
+		case k.Required && k.Instead != "":
+			out["anyOf"] = []Schema{{"required": []string{k.Name}}, {"required": []string{k.Instead}}}
+		case k.Required:
 			required = append(required, k.Name)
 		}
-		if k.Word {
-			names = append(names, k.Name)
-		}
 	}
-	for name, s := range words {
-		properties[name] = s
-	}
-	out := Schema{"type": "object", "properties": properties, "additionalProperties": false}
-	var alternatives []Schema
 	if len(required) > 0 {
-		alternatives = append(alternatives, Schema{"required": required})
-	}
-	for _, name := range names {
-		alternatives = append(alternatives, Schema{"required": []string{name}})
-	}
-	switch len(alternatives) {
-	case 0:
-	case 1:
-		out["required"] = alternatives[0]["required"]
-	default:
-		out["oneOf"] = alternatives
+		out["required"] = required
 	}
 	if len(needs) > 0 {
 		out["dependentRequired"] = needs
@@ -153,6 +148,9 @@ func defaultValue(k playbook.Keyword) any {
 func form(k playbook.Keyword) Schema {
 	switch k.Form {
 	case playbook.Text:
+		if len(k.Enum) > 0 {
+			return Schema{"enum": k.Enum}
+		}
 		return Schema{"type": scalar}
 	case playbook.Texts:
 		return anyOf(Schema{"type": append([]string{"null"}, scalar...)}, Schema{"type": "array", "items": Schema{"type": scalar}})
@@ -173,7 +171,25 @@ func form(k playbook.Keyword) Schema {
 	case playbook.Pattern:
 		return anyOf(Schema{"type": "string"}, Schema{"type": "array", "items": Schema{"type": "string"}})
 	case playbook.StepList:
-		return anyOf(Schema{"type": "array", "items": ref("step")}, Schema{"type": "null"})
+		if k.Name == "block" { // which has to have some
+			return Schema{"$ref": "#/$defs/steps", "type": "array", "minItems": 1}
+		}
+		return ref("steps")
+	case playbook.RoleList:
+		return Schema{"type": "array", "items": anyOf(Schema{"type": "string", "minLength": 1}, ref("role"))}
+	case playbook.PromptList:
+		return Schema{"type": "array", "items": ref("prompt")}
+	case playbook.InputMap:
+		return Schema{"type": []string{"object", "null"}, "propertyNames": ref("name"), "additionalProperties": anyOf(Schema{"type": "null"}, ref("input"))}
+	case playbook.Shares:
+		one := []Schema{{"type": "integer", "minimum": 1}, {"type": "string", "pattern": `^([0-9]+ *%?|.*\{\{.*)$`}}
+		return Schema{"anyOf": append(one, Schema{"type": "array", "minItems": 1, "items": Schema{"anyOf": one}})}
+	case playbook.Percent:
+		return Schema{"type": "integer", "minimum": 0, "maximum": 100}
+	case playbook.List:
+		return Schema{"type": "array"}
+	case playbook.Nothing:
+		return Schema{"enum": []any{nil, true}}
 	case playbook.Identifier:
 		if k.Default != "" {
 			return anyOf(Schema{"const": k.Default}, ref("name")) // a reserved one

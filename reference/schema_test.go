@@ -118,6 +118,9 @@ var goodSteps = []string{
 	"- vm_facts: a\n  name: 5\n  register: web\n  when: [x, true]\n  loop: \"{{ l }}\"\n  loop_var: v\n  loop_label: \"{{ v }}\"\n  parallel: 2\n  tags: a, b\n  vars: {a: 1}",
 	"- vm_facts: a\n  until: true\n  retries: 0\n  delay: 1.5s\n  timeout: 10m\n  check_mode: true\n  verify: false\n  tags: [a, 1]\n  vars:",
 	"- attach_disk: {vm: a, name: d, size: 1.5 GiB}",
+	"- block: [{debug: x}]\n  name: B\n  when: true\n  rescue: [{debug: y}]\n  always: [{block: [{fail: z}]}]\n  tags: a",
+	"- debug: x\n- flush_handlers:\n- {flush_handlers: true, name: now, tags: [a]}",
+	"- debug: x\n  run_once: true\n  throttle: 2\n  delegate_to: \"{{ d }}\"",
 	"- set_memory: {vm: a, size: 512MiB}",
 }
 
@@ -129,6 +132,30 @@ func TestGood(t *testing.T) {
 			t.Errorf("%s: %v", text, err)
 		}
 		if _, list := loadText(t, inPlay(text)); list != nil {
+			t.Errorf("%s: the loader says %v", text, list)
+		}
+	}
+}
+
+// plays that the loader takes, and that the schema has to take.
+var goodPlays = []string{
+	"- {targets: all, serial: 2, strategy: free, max_fail_percentage: 0, steps: [{debug: x}]}",
+	"- {targets: all, serial: 25%, any_errors_fatal: true, steps: [{debug: x}]}",
+	"- {targets: all, serial: [1, 5, 100%], force_handlers: true, steps: [{debug: x, notify: h}], handlers: [{name: h, debug: y}]}",
+	"- {targets: all, serial: \"{{ n }}\", vars: {n: 1}, steps: [{debug: x}]}",
+	"- {targets: all, inputs: {port: {type: integer, default: 80, doc: of the web}, x: }, steps: [{debug: x}]}",
+	"- {targets: all, vars_prompt: [{name: pw, prompt: Password, private: true, confirm: true}], steps: [{debug: x}]}",
+}
+
+func TestGoodPlays(t *testing.T) {
+	s := compile(t, PlaybookSchema(modules.Registry()))
+	for _, text := range append(goodPlays, "- {import: other.yml, name: A, tags: [a]}", "- {targets: all, roles: [web, {role: db, vars: {a: 1}}]}", inPlay("- {include: f.yml, when: a}\n- {role: web}")) {
+		if err := validate(t, s, text); err != nil {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+	for _, text := range goodPlays {
+		if _, list := loadText(t, text); list != nil {
 			t.Errorf("%s: the loader says %v", text, list)
 		}
 	}
@@ -188,6 +215,20 @@ var broken = map[string]string{
 	"check_mode false":       inPlay("- debug: x\n  check_mode: false"),
 	"no_log as text":         inPlay("- debug: x\n  no_log: yes"),
 	"name as list":           inPlay("- debug: x\n  name: [a]"),
+	"block without steps":    inPlay("- block: []"),
+	"block with a word":      inPlay("- block: [{debug: x}]\n  debug: y"),
+	"rescue alone":           inPlay("- rescue: [{debug: x}]"),
+	"broken step in a block": inPlay("- block: [{debgu: x}]"),
+	"flush with a value":     inPlay("- flush_handlers: now"),
+	"include with a step":    inPlay("- include: x.yml\n  debug: y"),
+	"strategy":               "- {targets: all, strategy: fast, steps: [{debug: x}]}",
+	"percentage":             "- {targets: all, max_fail_percentage: 101, steps: [{debug: x}]}",
+	"serial of a word":       "- {targets: all, serial: some, steps: [{debug: x}]}",
+	"type of an input":       "- {targets: all, inputs: {a: {type: int}}, steps: [{debug: x}]}",
+	"key of an input":        "- {targets: all, inputs: {a: {typ: integer}}, steps: [{debug: x}]}",
+	"input as value":         "- {targets: all, inputs: {a: 80}, steps: [{debug: x}]}",
+	"prompt without a name":  "- {targets: all, vars_prompt: [{prompt: x}], steps: [{debug: x}]}",
+	"import with steps":      "- {import: x.yml, steps: [{debug: x}]}",
 	"set_vars as text":       inPlay("- set_vars: x"),
 	"set_vars of a sentence": inPlay("- set_vars: {the name: x}"),
 }

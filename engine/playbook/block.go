@@ -207,6 +207,23 @@ func (l *loader) heading(b *Block, n *source.Node, words *keywords[Block], what 
 	}
 }
 
+// FlushKeywords lists the keys of an entry that runs the notified handlers.
+func FlushKeywords() []Keyword {
+	return []Keyword{
+		{Name: "flush_handlers", Form: Nothing, Required: true, Doc: "run the handlers that were notified so far, here"},
+		{Name: "name", Form: Text, Doc: "what it is for, for people"},
+		{Name: "tags", Form: Texts, Doc: "for `--tags` and `--skip-tags`"},
+	}
+}
+
+func flushNames() []string {
+	var out []string
+	for _, k := range FlushKeywords() {
+		out = append(out, k.Name)
+	}
+	return out
+}
+
 // flush reads `flush_handlers`, which takes nothing.
 func (l *loader) flush(n *source.Node, in inherited) *Flush {
 	f := &Flush{Range: n.Range, Tags: slices.Clone(in.tags)}
@@ -221,7 +238,7 @@ func (l *loader) flush(n *source.Node, in inherited) *Flush {
 		case "tags":
 			f.Tags = append(f.Tags, l.texts(e)...)
 		default:
-			l.unknownKey(e.Key, "flush_handlers", []string{"name", "tags"}, nil)
+			l.unknownKey(e.Key, "flush_handlers", flushNames(), nil)
 		}
 	}
 	return f

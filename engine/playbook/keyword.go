@@ -22,7 +22,14 @@ const (
 	Items                  // a list, or an expression that gives one
 	Variables              // a mapping of names to values
 	Pattern                // which targets: a text, or a list of them
-	StepList               // a list of steps
+	StepList               // a list of steps, blocks, included files and roles
+	RoleList               // a list of roles: names, or mappings of RoleKeywords
+	PromptList             // a list of mappings of PromptKeywords
+	InputMap               // a mapping of names to mappings of InputKeywords
+	Shares                 // a number of targets, a percentage, or a list of them
+	Percent                // an integer from 0 to 100
+	List                   // a list of anything
+	Nothing                // no value, or true
 	Identifier             // a name that expressions use
 )
 
@@ -33,10 +40,11 @@ type Keyword struct {
 	Form     Form
 	Doc      string // half a sentence in Markdown, without a full stop
 	Required bool
-	Least    int    // of a Count
-	Default  string // as it would be written; empty where leaving it out means "none"
-	Needs    string // the keyword without which this one makes no sense
-	Word     bool   // stands where a step word would, or instead of all that is required
+	Least    int      // of a Count
+	Default  string   // as it would be written; empty where leaving it out means "none"
+	Needs    string   // the keyword without which this one makes no sense
+	Instead  string   // the keyword that does as well, where one of two is required
+	Enum     []string // of a Text: one of these
 }
 
 // keyword is a Keyword with the way to read it into a T, a play or a step.
