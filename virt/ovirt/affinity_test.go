@@ -124,3 +124,24 @@ func TestAffinityGroupThatIsTaken(t *testing.T) {
 		}
 	}
 }
+
+// Whatever reply is lost, the step looks what became of it, and has not to be
+// repeated.
+func TestLostRepliesOfTagsAndGroupsAreLookedUp(t *testing.T) {
+	for _, lost := range []string{"/tags", "/vms/*/tags", "/clusters/*/affinitygroups", "/clusters/*/affinitygroups/*/vms", "/clusters/*/affinitygroups/*/hosts"} {
+		sim, e := simulated(t, threeVMs())
+		sim.Inject(ovirtsim.Injection{Match: ovirtsim.On("POST", lost), Times: 1, LoseReply: true})
+		apply(t, e, "a", retag(virt.TagEdit{Add: []string{"x"}}))
+		tagged(t, e, "a", "x")
+		set := virt.SetAffinity{VMs: names("a", "b"), Hosts: names("host1"), HostRule: virt.AffinityRuleEdit{Affinity: virt.Some("positive")}}
+		if _, err := regroup(t, e, "g", func(o virt.On) virt.Change { set.On = o; return set }); err != nil {
+			t.Errorf("%s: %v", lost, err)
+		}
+		if out, err := regroup(t, e, "g", func(o virt.On) virt.Change { set.On = o; return set }); err != nil || out.Changed {
+			t.Errorf("%s: again: %+v, %v", lost, out, err)
+		}
+		if n := sim.Count(ovirtsim.On("POST", lost)); n > 2 {
+			t.Errorf("%s: sent %d times", lost, n)
+		}
+	}
+}
