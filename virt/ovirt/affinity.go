@@ -188,14 +188,15 @@ func (e *Engine) setMembers(ctx context.Context, at, have, want []string) error 
 }
 
 // addMember puts a VM or a host into a group. After a lost answer its members
-// tell whether it is in.
+// tell whether it is in; and after an action's, which engines before 4.4 give.
 func (e *Engine) addMember(ctx context.Context, at []string, id string) error {
 	post, look := joinMember(e.Client, kindVM, path(at...), id)
 	if at[len(at)-1] == "hosts" {
 		post, look = joinMember(e.Client, kindHost, path(at...), id)
 	}
 	err := e.whileBusy(ctx, post)
-	if !errors.Is(err, virt.ErrOutcomeUnknown) {
+	var f *Fault
+	if acted := errors.As(err, &f) && f.Status < 300; !acted && !errors.Is(err, virt.ErrOutcomeUnknown) {
 		return err
 	}
 	in, lookErr := look(ctx)

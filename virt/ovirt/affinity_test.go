@@ -3,6 +3,7 @@ package ovirt
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -142,6 +143,28 @@ func TestLostRepliesOfTagsAndGroupsAreLookedUp(t *testing.T) {
 		}
 		if n := sim.Count(ovirtsim.On("POST", lost)); n > 2 {
 			t.Errorf("%s: sent %d times", lost, n)
+		}
+	}
+}
+
+// Engines before 4.4 answer to a new member as to an action.
+func TestMemberThatIsAnsweredAsAnAction(t *testing.T) {
+	for status, wantErr := range map[string]bool{"complete": false, "failed": true} {
+		s := newEngine(t, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", "application/xml")
+			switch {
+			case r.Method == http.MethodPost:
+				fmt.Fprintf(w, "<action><status>%s</status></action>", status)
+			case wantErr:
+				fmt.Fprint(w, "<vms/>")
+			default:
+				fmt.Fprint(w, `<vms><vm id="v1"/></vms>`)
+			}
+		})
+		e := &Engine{Client: s.client(t)}
+		err := e.addMember(t.Context(), []string{"clusters", "c1", "affinitygroups", "g1", "vms"}, "v1")
+		if (err != nil) != wantErr {
+			t.Errorf("%s: %v", status, err)
 		}
 	}
 }
