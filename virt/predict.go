@@ -96,7 +96,7 @@ func (r Rules) Predict(before Object, c Change) (Object, Outcome, error) {
 		}
 		d.out.Changed = true
 	case RevertSnapshot:
-		d.out.Changed = true
+		d.out.Changed, d.out.Summary = true, fmt.Sprintf("back to snapshot %q", c.Snapshot)
 	case Migrate:
 		err = migrate(vm, after, c, &d)
 	case AttachDisk:

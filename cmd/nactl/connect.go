@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/nactl/nactl/inventory"
 	"github.com/nactl/nactl/virt"
@@ -83,9 +84,13 @@ func (c *connections) build(ctx context.Context, t inventory.Target) (virt.Platf
 	}
 }
 
+// enginePoll is how often waiting for an engine looks; 0 leaves it to the platform.
+// The engines of tests are quick.
+var enginePoll time.Duration
+
 func (c *connections) engine(ctx context.Context, e *inventory.Engine) (virt.Platform, error) {
 	cfg := ovirt.Config{
-		Name: e.Name, URL: e.URL, Username: e.Username, CAFile: e.CAFile, Insecure: e.Insecure, Timeout: e.Timeout,
+		Name: e.Name, URL: e.URL, Username: e.Username, CAFile: e.CAFile, Insecure: e.Insecure, Timeout: e.Timeout, Poll: enginePoll,
 		Warn: func(message string) { fmt.Fprintf(c.warnings, "nactl: WARNING: %s\n", message) },
 	}
 	if e.Password != nil {

@@ -62,7 +62,7 @@ func TestContractOnTheTestDriver(t *testing.T) {
 		},
 		Kept: keptForeign,
 		Disk: func(name string) virt.DiskSpec {
-			return virt.DiskSpec{Name: name, Size: 8 * virt.MiB, Storage: "images", Format: "raw", Sparse: true}
+			return virt.DiskSpec{Name: name, Size: 8 * virt.MiB, Storage: "images", Format: "qcow2", Sparse: true}
 		},
 		Networks: [2]string{"default", "lan"},
 		Network: func(name string, vlan int) virt.CreateNetwork {

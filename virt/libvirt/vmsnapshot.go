@@ -177,12 +177,21 @@ func (n *Node) checkCreateSnapshot(ctx context.Context, view virt.Reader, c virt
 		errs = append(errs, &virt.Error{Kind: virt.ErrUnsupported, Object: c.Ref, Summary: "cannot be made without memory on a node while the VM is " + string(vm.State),
 			Hint: "leave memory out, or stop the VM before"})
 	}
+	holds := false
 	for _, k := range vm.Disks {
-		if k.Device == "disk" && !k.ReadOnly && k.Format != "" && k.Format != "qcow2" {
+		if k.Device != "disk" || k.ReadOnly {
+			continue // what nobody writes to needs no way back
+		}
+		holds = true
+		if k.Format != "" && k.Format != "qcow2" {
 			errs = append(errs, &virt.Error{Kind: virt.ErrUnsupported, Object: c.Ref,
 				Summary: fmt.Sprintf("cannot be made: disk %q is %s, which holds no snapshots", k.Name, k.Format), Wanted: "qcow2", Found: k.Format,
 				Hint: "make the VM's disks as qcow2; one that is there is converted with qemu-img while the VM is stopped"})
 		}
+	}
+	if !holds {
+		errs = append(errs, &virt.Error{Kind: virt.ErrUnsupported, Object: c.Ref, Summary: "cannot be made: the VM has no disk that could hold it",
+			Hint: "attach a disk of format qcow2"})
 	}
 	return errors.Join(errs...)
 }

@@ -159,14 +159,17 @@ func power() []testCase {
 
 const smallDisk = 8 * virt.MiB
 
-func (r *runner) disks() []testCase {
-	attach := func(o virt.On) virt.Change {
-		d := virt.DiskSpec{Name: "data", Size: smallDisk}
-		if r.Disk != nil {
-			d = r.Disk("data")
-		}
-		return virt.AttachDisk{On: o, Run: "virttest", Disk: d}
+// attach gives a VM the disk data.
+func (r *runner) attach(o virt.On) virt.Change {
+	d := virt.DiskSpec{Name: "data", Size: smallDisk}
+	if r.Disk != nil {
+		d = r.Disk("data")
 	}
+	return virt.AttachDisk{On: o, Run: "virttest", Disk: d}
+}
+
+func (r *runner) disks() []testCase {
+	attach := r.attach
 	grow := on(func(o virt.On) virt.ResizeDisk { return virt.ResizeDisk{On: o, Disk: "data", Size: 2 * smallDisk} })
 	detach := on(func(o virt.On) virt.DetachDisk {
 		return virt.DetachDisk{On: o, Disk: "data", DeleteVolume: true}

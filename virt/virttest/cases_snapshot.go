@@ -7,7 +7,8 @@ import (
 	"github.com/nactl/nactl/virt"
 )
 
-// snapshots are made, gone back to, and deleted.
+// snapshots are made, gone back to, and deleted; of a VM with a disk, for libvirt
+// has nowhere else to keep them.
 func (r *runner) snapshots() []testCase {
 	const name = "before the change"
 	ref := func(vm string) virt.Ref { return virt.SnapshotRef(vm, name) }
@@ -30,14 +31,14 @@ func (r *runner) snapshots() []testCase {
 		return nil
 	}
 	return []testCase{
-		{kind: "create_snapshot", name: "stopped", object: ref, change: take, shows: there},
-		{kind: "create_snapshot", name: "running", object: ref, arrange: []changeOf{start}, change: take, shows: there},
-		{kind: "revert_snapshot", name: "stopped", arrange: []changeOf{cpus(1), take, cpus(2)}, change: back,
+		{kind: "create_snapshot", name: "stopped", object: ref, arrange: []changeOf{r.attach}, change: take, shows: there},
+		{kind: "create_snapshot", name: "running", object: ref, arrange: []changeOf{r.attach, start}, change: take, shows: there},
+		{kind: "revert_snapshot", name: "stopped", arrange: []changeOf{r.attach, cpus(1), take, cpus(2)}, change: back,
 			shows: vmShows(func(vm *virt.VM) bool { return vm.State == virt.Stopped && vm.CPU.Count == 1 })},
-		{kind: "revert_snapshot", name: "and start", arrange: []changeOf{cpus(1), take, cpus(2)},
+		{kind: "revert_snapshot", name: "and start", arrange: []changeOf{r.attach, cpus(1), take, cpus(2)},
 			change: on(func(o virt.On) virt.RevertSnapshot { return virt.RevertSnapshot{On: o, Snapshot: name, Start: true} }),
 			shows:  vmShows(func(vm *virt.VM) bool { return vm.State == virt.Running && vm.CPU.Count == 1 })},
-		{kind: "delete_snapshot", name: "stopped", object: ref, arrange: []changeOf{take}, change: drop, shows: gone},
-		{kind: "delete_snapshot", name: "running", object: ref, arrange: []changeOf{take, start}, change: drop, shows: gone},
+		{kind: "delete_snapshot", name: "stopped", object: ref, arrange: []changeOf{r.attach, take}, change: drop, shows: gone},
+		{kind: "delete_snapshot", name: "running", object: ref, arrange: []changeOf{r.attach, take, start}, change: drop, shows: gone},
 	}
 }
