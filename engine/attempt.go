@@ -157,7 +157,7 @@ func (r *runner) try(ctx context.Context, sc *scope, res event.Result) (event.Re
 	if s.Spec.Vars {
 		return r.setVars(ctx, sc, call, res)
 	}
-	rec := &recorder{sink: r.sink, at: res.At, predicted: res.Predicted, maybe: res.Maybe, hide: sc.hidden(), wrote: sc.on.noteWriter}
+	rec := &recorder{sink: r.sink, at: res.At, predicted: res.Predicted, maybe: res.Maybe, hide: sc.hidden(), wrote: sc.on.noteWriter, gate: r.gate}
 	env, err := r.env(ctx, sc, rec)
 	if err != nil {
 		return failure(sc, res, err), nil
@@ -346,7 +346,7 @@ func (r *runner) judge(ctx context.Context, sc *scope, c call, res event.Result,
 	}
 	if res.Maybe {
 		r.uncertain(ctx, sc, c.node, converge)
-		res.Status, res.Reason = event.Undecided, sc.doubt()
+		res.Status, res.Reason, res.Foreseen = event.Undecided, sc.doubt(), true
 	}
 	if r.opts.Verbosity > 1 && !rec.hide {
 		res.Output = result.Output

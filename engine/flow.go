@@ -21,7 +21,7 @@ type frame struct {
 func (r *runner) nodes(ctx context.Context, p *play, list []playbook.Node, targets []*target, f frame) {
 	for _, n := range list {
 		alive := alive(targets)
-		if stopped(ctx) || len(alive) == 0 {
+		if r.stopped(ctx) || len(alive) == 0 {
 			return
 		}
 		switch n := n.(type) {
@@ -46,7 +46,7 @@ func (r *runner) block(ctx context.Context, p *play, b *playbook.Block, targets 
 	body := f
 	body.rescued = f.rescued || len(b.Rescue) > 0
 	r.nodes(ctx, p, b.Body, targets, body)
-	if stopped(ctx) {
+	if r.stopped(ctx) {
 		return
 	}
 	if len(b.Rescue) > 0 {
@@ -59,7 +59,7 @@ func (r *runner) block(ctx context.Context, p *play, b *playbook.Block, targets 
 		}
 		r.nodes(ctx, p, b.Rescue, failed, f)
 	}
-	if len(b.Always) == 0 || stopped(ctx) {
+	if len(b.Always) == 0 || r.stopped(ctx) {
 		return
 	}
 	var failed []*target

@@ -29,7 +29,7 @@ func (r *runner) flush(ctx context.Context, p *play, targets []*target, f frame)
 				}
 			}
 			for _, f := range []frame{sure, doubtful} {
-				if len(turns[f]) > 0 && !stopped(ctx) {
+				if len(turns[f]) > 0 && !r.stopped(ctx) {
 					r.step(ctx, p, h, turns[f], f)
 					again = again || len(h.Notify) > 0
 				}
@@ -49,7 +49,7 @@ func (r *runner) lastHandlers(ctx context.Context, p *play, targets []*target, f
 			}
 		}
 	}
-	if !stopped(ctx) {
+	if !r.stopped(ctx) {
 		r.flush(ctx, p, targets, f)
 	}
 	for _, t := range failed {
@@ -66,7 +66,7 @@ func (r *runner) lastHandlers(ctx context.Context, p *play, targets []*target, f
 			continue
 		}
 		hint := "; with --force-handlers they run on failed targets, too"
-		if t.unreachable || stopped(ctx) {
+		if t.unreachable || r.stopped(ctx) {
 			hint = ""
 		}
 		r.counts.HandlersLeft(t.Name, left)

@@ -18,7 +18,7 @@ import (
 
 // onTarget runs a step on one target: once, or for each item of its loop.
 func (r *runner) onTarget(ctx context.Context, p *play, s *playbook.Step, t *target, f frame) {
-	if stopped(ctx) {
+	if r.stopped(ctx) {
 		return
 	}
 	sc := r.scope(p, t, s)
@@ -193,6 +193,8 @@ func failure(sc *scope, res event.Result, err error) event.Result {
 	switch {
 	case lost:
 		res.Status = event.Unreachable
+	case sc.run.shut.Load():
+		res.Status = event.Failed // nothing may take over
 	case s.IgnoreErrors:
 		res.Status = event.Ignored
 	case sc.frame.rescued:

@@ -26,6 +26,8 @@ type recorder struct {
 	maybe     bool
 	hide      bool // no_log
 	wrote     func(at event.At, a applied)
+	// gate admits changes before they are made; nil admits all.
+	gate func(ctx context.Context, a virt.Applier, c virt.Change, intent event.Intent, hide bool) error
 
 	mu      sync.Mutex
 	n       int
@@ -63,6 +65,11 @@ func (r *recorder) apply(ctx context.Context, a virt.Applier, c virt.Change) (vi
 	// A plan learns only by predicting whether the change can be decided upon, and
 	// an intent that nothing follows would read as a change cut off halfway.
 	if !r.predicted {
+		if r.gate != nil {
+			if err := r.gate(ctx, a, c, intent, r.hide); err != nil {
+				return virt.Outcome{}, err
+			}
+		}
 		r.sink.Emit(intent)
 	}
 	start := time.Now()

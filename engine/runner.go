@@ -30,6 +30,7 @@ type runner struct {
 
 	steps   int
 	sure    atomic.Bool // nobody is asked before steps any more
+	shut    atomic.Bool // a change was not in the saved plan: nothing more is begun
 	broken  atomic.Bool // too many targets failed: no further plays
 	secrets secrets
 	answers answers
@@ -59,7 +60,7 @@ func Run(ctx context.Context, p *Prepared, w *World, o Options) int {
 	r.counts = event.NewTally(o.Check, names...)
 	r.sink.Emit(started)
 	for i, pl := range p.plays {
-		if ctx.Err() != nil || r.broken.Load() {
+		if ctx.Err() != nil || r.shut.Load() || r.broken.Load() {
 			break
 		}
 		r.play(ctx, pl, i+1, len(p.plays))
@@ -122,7 +123,7 @@ func (r *runner) play(ctx context.Context, p *play, index, total int) {
 		}
 		r.sink.Emit(e)
 		r.batch(ctx, p, b)
-		if stopped(ctx) || r.broken.Load() {
+		if r.stopped(ctx) || r.broken.Load() {
 			return
 		}
 		if b.spent() && len(p.serial) > 0 {
@@ -137,8 +138,8 @@ func (r *runner) play(ctx context.Context, p *play, index, total int) {
 
 // stopped tells whether nothing new is to be started. A play that ran out of time
 // is not stopped: its next step says so on every target, and fails there.
-func stopped(ctx context.Context) bool {
-	return ctx.Err() != nil && !errors.Is(context.Cause(ctx), errPlayTimeout)
+func (r *runner) stopped(ctx context.Context) bool {
+	return r.shut.Load() || ctx.Err() != nil && !errors.Is(context.Cause(ctx), errPlayTimeout)
 }
 
 var errPlayTimeout = errors.New("the play's timeout is over")

@@ -8,6 +8,7 @@ import (
 	"github.com/nactl/nactl/engine/diag"
 	"github.com/nactl/nactl/engine/event"
 	"github.com/nactl/nactl/engine/expr"
+	"github.com/nactl/nactl/engine/planned"
 	"github.com/nactl/nactl/engine/source"
 	"github.com/nactl/nactl/modules/step"
 	"github.com/nactl/nactl/virt"
@@ -79,6 +80,8 @@ type Options struct {
 	Verbosity     int
 	Sink          event.Sink
 	Mask          *event.Mask
+	// Plan is a saved plan that the run is held to: it makes no other changes.
+	Plan *planned.Plan
 }
 
 // DefaultForks is how many targets run side by side unless the user says

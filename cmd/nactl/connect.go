@@ -220,6 +220,15 @@ func remoteURI(n *inventory.Node, cfg *ssh.Config) (uri, socket string, err erro
 	return parsed.Driver + "://" + parsed.Path, socket, nil
 }
 
+// forget makes the next reads of all targets fresh ones.
+func (c *connections) forget() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, p := range c.platforms {
+		p.Forget()
+	}
+}
+
 // close ends all connections. Clusters go first: their nodes are theirs.
 func (c *connections) close() error {
 	c.mu.Lock()

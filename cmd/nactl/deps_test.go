@@ -29,6 +29,7 @@ var layers = map[string][]string{
 	"modules":         {"modules/", "virt", "engine/diag", "engine/source", "engine/expr"},
 	"modules/":        {"modules/", "virt", "engine/diag", "engine/source", "engine/expr"},
 	"engine/event":    {"virt"},
+	"engine/planned":  {"engine/event", "virt"},
 	"engine/playbook": {"engine/diag", "engine/source", "engine/expr", "modules/step", "virt"},
 	"engine":          {"engine/", "modules/step", "virt", "virt/dryrun"},
 	"lint":            {"engine/diag", "engine/playbook", "engine/source", "inventory", "modules/step"},

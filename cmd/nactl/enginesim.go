@@ -158,5 +158,5 @@ func describeSims(dir string, options []ovirtsim.Options, sims []*ovirtsim.Engin
 		return "", err
 	}
 	path = filepath.Join(dir, simInventory)
-	return path, replaceFile(path, []byte(text.String())) // whoever waits for it finds it whole
+	return path, replaceFile(path, []byte(text.String()), 0o644) // whoever waits for it finds it whole
 }

@@ -144,14 +144,13 @@ func (o orderedRow) MarshalJSON() ([]byte, error) {
 }
 
 // replaceFile writes a file beside the old one and then takes its place, so that
-// a reader sees the old content or the new.
-func replaceFile(path string, text []byte) error {
+// a reader sees the old content or the new. mode is that of a new file.
+func replaceFile(path string, text []byte, mode os.FileMode) error {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
 	if err != nil {
 		return err
 	}
 	defer os.Remove(f.Name())
-	mode := os.FileMode(0o644)
 	if old, err := os.Stat(path); err == nil {
 		mode = old.Mode().Perm()
 	}

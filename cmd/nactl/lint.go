@@ -39,8 +39,11 @@ func (a *application) lintCommand() *cli.Command {
 }
 
 func (a *application) lint(c *cli.Context, files []string) error {
-	s := &setup{app: a, ctx: c.Context, c: c, sources: &source.Sources{}, check: true}
-	in, list := s.load(files)
+	s, err := a.setup(c, requestOf(c, files), true)
+	if err != nil {
+		return err
+	}
+	in, list := s.load()
 	if in.prepared != nil {
 		list.Add(lint.Inventory(in.inventory)...)
 		for _, p := range in.prepared.Plays() {

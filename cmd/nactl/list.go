@@ -113,5 +113,5 @@ func (a *application) deliver(path string, write func(io.Writer) error) error {
 	if err := write(&text); err != nil {
 		return err
 	}
-	return replaceFile(path, []byte(text.String()))
+	return replaceFile(path, []byte(text.String()), 0o644)
 }

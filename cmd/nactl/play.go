@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/user"
 	"path/filepath"
@@ -58,16 +59,28 @@ func runFlags() []cli.Flag {
 }
 
 func (a *application) playCommand() *cli.Command {
-	flags := append(runFlags(), &cli.BoolFlag{Name: "check", Aliases: []string{"C"}, Usage: "change nothing, show what would be done"})
+	flags := append(runFlags(),
+		&cli.BoolFlag{Name: "check", Aliases: []string{"C"}, Usage: "change nothing, show what would be done"},
+		&cli.StringFlag{Name: "plan", Usage: "play what the plan in `FILE` says, and nothing else"},
+	)
 	return &cli.Command{
 		Name: "play", Usage: "play playbooks", ArgsUsage: "FILE…", Flags: flags, OnUsageError: usageError,
-		Action: func(c *cli.Context) error { return a.play(c, c.Bool("check")) },
+		Action: func(c *cli.Context) error {
+			if c.IsSet("plan") {
+				return a.playPlan(c)
+			}
+			return a.play(c, c.Bool("check"))
+		},
 	}
 }
 
 func (a *application) planCommand() *cli.Command {
+	flags := append(runFlags(),
+		&cli.StringFlag{Name: "out", Usage: "keep the plan in `FILE`, for nactl play --plan"},
+		&cli.StringSliceFlag{Name: "allow-undecided", Usage: "keep it although `STEP` (name, id or glob) is decided at run time; may be repeated"},
+	)
 	return &cli.Command{
-		Name: "plan", Usage: "show what playbooks would change, field by field; change nothing", ArgsUsage: "FILE…", Flags: runFlags(), OnUsageError: usageError,
+		Name: "plan", Usage: "show what playbooks would change, field by field; change nothing", ArgsUsage: "FILE…", Flags: flags, OnUsageError: usageError,
 		Action: func(c *cli.Context) error { return a.play(c, true) },
 	}
 }
@@ -77,12 +90,11 @@ func (a *application) play(c *cli.Context, check bool) error {
 	if err != nil {
 		return err
 	}
-	id, err := runID()
+	s, err := a.setup(c, requestOf(c, files), check)
 	if err != nil {
 		return err
 	}
-	s := &setup{app: a, ctx: c.Context, c: c, sources: &source.Sources{}, run: id, check: check}
-	prepared, world, options, err := s.prepare(files)
+	prepared, world, options, err := s.prepare()
 	if err != nil {
 		return err
 	}
@@ -90,36 +102,60 @@ func (a *application) play(c *cli.Context, check bool) error {
 	if c.Bool("list-steps") || c.Bool("list-targets") || c.Bool("list-tags") || c.Bool("syntax-check") {
 		return outline(a.stdout, c, prepared)
 	}
-	if options.Confirm && world.Ask == nil {
-		return exitError{engine.ExitOptions, errors.New("--step asks before each step, and nobody can type here")}
-	}
-	options.Mask = event.NewMask()
-	list, err := prepared.Ask(c.Context, world, *options)
-	if err != nil {
-		return err
-	}
-	if err := s.report(list); err != nil {
+	if err := s.ask(prepared, world, options); err != nil {
 		return err
 	}
 	readers, err := a.readers(c, check)
 	if err != nil {
 		return err
 	}
-	writer := event.NewWriter(id, options.Mask, nil, readers...)
-	options.Sink = writer
-	watch := &changeWatch{Sink: writer}
-	options.Sink = watch
-	code := engine.Run(c.Context, prepared, world, *options)
-	if err := writer.Close(); err != nil {
-		return exitError{engine.ExitUnexpected, err}
+	var saving *savedPlan
+	if c.IsSet("out") {
+		saving = newSavedPlan(c)
+		readers = append(readers, saving)
 	}
-	if code == engine.ExitOK && c.Bool("detailed-exitcode") && watch.changed() {
+	code, changed, err := s.run(prepared, world, *options, readers...)
+	if err != nil {
+		return err
+	}
+	if saving != nil {
+		if err := saving.keep(s, code); err != nil {
+			return err
+		}
+	}
+	if code == engine.ExitOK && c.Bool("detailed-exitcode") && changed {
 		code = engine.ExitChanges
 	}
 	if code != engine.ExitOK {
 		return exitError{code, nil}
 	}
 	return nil
+}
+
+// ask puts the questions that a run has before it begins.
+func (s *setup) ask(p *engine.Prepared, w *engine.World, o *engine.Options) error {
+	if o.Confirm && w.Ask == nil {
+		return exitError{engine.ExitOptions, errors.New("--step asks before each step, and nobody can type here")}
+	}
+	o.Mask = event.NewMask()
+	list, err := p.Ask(s.ctx, w, *o)
+	if err != nil {
+		return err
+	}
+	return s.report(list)
+}
+
+// run plays what was prepared, and tells whether something was changed, or would
+// be.
+func (s *setup) run(p *engine.Prepared, w *engine.World, o engine.Options, readers ...event.Reader) (code int, changed bool, err error) {
+	writer := event.NewWriter(s.id, o.Mask, nil, readers...)
+	watch := &changeWatch{Sink: writer}
+	o.Sink = watch
+	code = engine.Run(s.ctx, p, w, o)
+	if err := writer.Close(); err != nil {
+		return code, watch.any, exitError{engine.ExitUnexpected, err}
+	}
+	return code, watch.any, nil
 }
 
 // changeWatch notes whether a run changed something, or a plan would.
@@ -135,8 +171,6 @@ func (w *changeWatch) Emit(e event.Event) {
 	}
 	w.Sink.Emit(e)
 }
-
-func (w *changeWatch) changed() bool { return w.any }
 
 func fileArgs(c *cli.Context) ([]string, error) {
 	files := c.Args().Slice()
@@ -155,15 +189,39 @@ func runID() (string, error) {
 	return hex.EncodeToString(b), nil
 }
 
-// setup gathers what a run needs from the command line.
+// request is what a run is asked for: by options, or by a saved plan.
+type request struct {
+	files, inventory       []string
+	extra                  map[string]*source.Node // beside those of -e
+	limit, startAt         string
+	tags, skipTags, extras []string
+}
+
+func requestOf(c *cli.Context, files []string) request {
+	return request{
+		files: files, inventory: c.StringSlice("inventory"), limit: c.String("limit"), startAt: c.String("start-at"),
+		tags: tags(c, "tags"), skipTags: tags(c, "skip-tags"), extras: c.StringSlice("extra-vars"),
+	}
+}
+
+// setup gathers what a run needs.
 type setup struct {
 	app     *application
 	ctx     context.Context
 	c       *cli.Context
+	asked   request
 	sources *source.Sources
-	run     string
+	id      string // of the run
 	check   bool
 	conns   *connections
+}
+
+func (a *application) setup(c *cli.Context, asked request, check bool) (*setup, error) {
+	id, err := runID()
+	if err != nil {
+		return nil, err
+	}
+	return &setup{app: a, ctx: c.Context, c: c, asked: asked, sources: &source.Sources{}, id: id, check: check}, nil
 }
 
 func (s *setup) close() {
@@ -176,8 +234,8 @@ func (s *setup) close() {
 }
 
 // prepare loads everything and reports every mistake at once.
-func (s *setup) prepare(files []string) (*engine.Prepared, *engine.World, *engine.Options, error) {
-	in, list := s.load(files)
+func (s *setup) prepare() (*engine.Prepared, *engine.World, *engine.Options, error) {
+	in, list := s.load()
 	list = lint.Silence(list, s.sources)
 	if err := s.report(list); err != nil {
 		return nil, nil, nil, err
@@ -195,35 +253,38 @@ type input struct {
 
 // load loads everything, and gives every mistake that there is. Without an
 // inventory no names are known, and only the form of the playbooks is looked at.
-func (s *setup) load(files []string) (input, diag.List) {
+func (s *setup) load() (input, diag.List) {
 	var in input
-	extra, list := extraVars(s.c.StringSlice("extra-vars"), s.sources)
-	inv, found := inventory.Load(s.ctx, s.c.StringSlice("inventory"), inventory.Options{Sources: s.sources})
+	asked := &s.asked
+	extra, list := extraVars(asked.extras, s.sources)
+	maps.Copy(extra, asked.extra)
+	asked.extra = extra
+	inv, found := inventory.Load(s.ctx, asked.inventory, inventory.Options{Sources: s.sources})
 	list.Add(found...)
 	if inv != nil {
-		inv, found = inv.WithVarsBeside(filepath.Dir(files[0]), inventory.Options{Sources: s.sources})
+		inv, found = inv.WithVarsBeside(filepath.Dir(asked.files[0]), inventory.Options{Sources: s.sources})
 		list.Add(found...)
 	}
 	if inv == nil {
-		for _, file := range files {
+		for _, file := range asked.files {
 			_, found := playbook.Load(file, s.sources, modules.Registry())
 			list.Add(found...)
 		}
 		return in, list
 	}
-	s.conns = s.app.newConnections(inv, s.run)
+	s.conns = s.app.newConnections(inv, s.id)
 	world := s.world(inv)
 	options := &engine.Options{
-		RunID: s.run, Version: version, Inventory: inv.Files, Check: s.check, Forks: s.c.Int("forks"), Extra: extra,
-		Tags: tags(s.c, "tags"), SkipTags: tags(s.c, "skip-tags"), Verbosity: s.c.Count("verbose"), ForceHandlers: s.c.Bool("force-handlers"),
-		StartAt: s.c.String("start-at"), Confirm: s.c.Bool("step"),
+		RunID: s.id, Version: version, Inventory: inv.Files, Check: s.check, Forks: s.c.Int("forks"), Extra: extra,
+		Tags: asked.tags, SkipTags: asked.skipTags, Verbosity: s.c.Count("verbose"), ForceHandlers: s.c.Bool("force-handlers"),
+		StartAt: asked.startAt, Confirm: s.c.Bool("step"),
 	}
 	if u, err := user.Current(); err == nil {
 		options.User = u.Username
 	}
-	prepared, found := engine.Prepare(s.ctx, files, s.sources, modules.Registry(), world, *options)
+	prepared, found := engine.Prepare(s.ctx, asked.files, s.sources, modules.Registry(), world, *options)
 	list.Add(found...)
-	if limit := s.c.String("limit"); limit != "" && !list.HasErrors() && len(prepared.Targets()) == 0 {
+	if limit := asked.limit; limit != "" && !list.HasErrors() && len(prepared.Targets()) == 0 {
 		list.Errorf(diag.Range{Pos: diag.Pos{File: "--limit"}}, "limit", "%s leaves no target of these playbooks", limit)
 	}
 	return input{inv, prepared, world, options}, list
@@ -282,7 +343,7 @@ func (s *setup) world(inv *inventory.Inventory) *engine.World {
 	for _, g := range inv.Groups {
 		w.Groups[g.Name] = g.Targets
 	}
-	limit := s.c.String("limit")
+	limit := s.asked.limit
 	w.Select = func(pattern *source.Node) ([]engine.Target, diag.List) {
 		selected, list := inv.Select(pattern)
 		if limit != "" && !list.HasErrors() {

@@ -37,7 +37,7 @@ func (a *application) schemaCommand() *cli.Command {
 				return err
 			}
 			if out := c.String("out"); out != "" {
-				return replaceFile(out, text)
+				return replaceFile(out, text, 0o644)
 			}
 			_, err = a.stdout.Write(text)
 			return err

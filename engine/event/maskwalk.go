@@ -8,6 +8,9 @@ import (
 
 var rawMessage = reflect.TypeFor[json.RawMessage]()
 
+// Event gives a copy of e without secrets.
+func (m *Mask) Event(e Event) Event { return m.event(e) }
+
 // event gives a copy of e without secrets that shares nothing with e that can be
 // changed. Values of unknown type (what an action gave, fields of a change) come
 // out in the form that their JSON has, so that a reader sees the same during the

@@ -221,6 +221,7 @@ type Result struct {
 	Predicted     bool           `json:"predicted,omitempty"`      // nothing was sent: a plan
 	WouldRun      bool           `json:"would_run,omitempty"`      // in a plan: all that it would do is actions
 	Maybe         bool           `json:"maybe,omitempty"`          // in a plan: if its condition holds
+	Foreseen      bool           `json:"foreseen,omitempty"`       // undecided, and what it would do stands in its outcomes
 	Altered       bool           `json:"altered,omitempty"`        // it changed something, and failed all the same
 	Pending       bool           `json:"pending,omitempty"`        // right in the configuration, not yet live
 	PendingFields []virt.Pending `json:"pending_fields,omitempty"` // what Pending is about
