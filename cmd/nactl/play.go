@@ -54,6 +54,7 @@ func runFlags() []cli.Flag {
 		&cli.BoolFlag{Name: "list-tags", Usage: "list the tags of each play, and do nothing"},
 		&cli.BoolFlag{Name: "syntax-check", Usage: "check everything that can be checked offline, and do nothing"},
 		&cli.BoolFlag{Name: "force-handlers", Usage: "run notified handlers on targets that failed, too"},
+		&cli.StringFlag{Name: "junit", Usage: "write a report to `FILE`, as CI servers read it"},
 		&cli.BoolFlag{Name: "detailed-exitcode", Usage: "exit with 3 when something was changed, or would be"},
 	)
 }
@@ -85,6 +86,15 @@ func (a *application) planCommand() *cli.Command {
 	}
 }
 
+// driftCommand is a plan whose only question is whether something differs.
+func (a *application) driftCommand() *cli.Command {
+	return &cli.Command{
+		Name: "drift", Usage: "tell whether everything is as playbooks say; change nothing", ArgsUsage: "FILE…", Flags: runFlags(), OnUsageError: usageError,
+		Description: "Exits with 0 when nothing differs, 3 when something does or when only a run could tell, 2 or 4 when it could not look.",
+		Action:      func(c *cli.Context) error { return a.play(c, true) },
+	}
+}
+
 func (a *application) play(c *cli.Context, check bool) error {
 	files, err := fileArgs(c)
 	if err != nil {
@@ -109,6 +119,11 @@ func (a *application) play(c *cli.Context, check bool) error {
 	if err != nil {
 		return err
 	}
+	report, err := newReport(c)
+	if err != nil {
+		return err
+	}
+	readers = append(readers, report.readers()...)
 	var saving *savedPlan
 	if c.IsSet("out") {
 		saving = newSavedPlan(c)
@@ -118,12 +133,20 @@ func (a *application) play(c *cli.Context, check bool) error {
 	if err != nil {
 		return err
 	}
+	if err := report.keep(); err != nil {
+		return err
+	}
 	if saving != nil {
 		if err := saving.keep(s, code); err != nil {
 			return err
 		}
 	}
-	if code == engine.ExitOK && c.Bool("detailed-exitcode") && changed {
+	return ended(c, code, changed)
+}
+
+// ended turns the end of a run into that of the command.
+func ended(c *cli.Context, code int, changed bool) error {
+	if code == engine.ExitOK && changed && (c.Bool("detailed-exitcode") || c.Command.Name == "drift") {
 		code = engine.ExitChanges
 	}
 	if code != engine.ExitOK {

@@ -163,17 +163,18 @@ func (a *application) playPlan(c *cli.Context) error {
 	}
 	s.conns.forget()
 	options.Check, options.Plan = false, plan
-	code, changed, err := s.run(prepared, world, *options, readers...)
+	report, err := newReport(c)
 	if err != nil {
 		return err
 	}
-	if code == engine.ExitOK && c.Bool("detailed-exitcode") && changed {
-		code = engine.ExitChanges
+	code, changed, err := s.run(prepared, world, *options, append(readers, report.readers()...)...)
+	if err != nil {
+		return err
 	}
-	if code != engine.ExitOK {
-		return exitError{code, nil}
+	if err := report.keep(); err != nil {
+		return err
 	}
-	return nil
+	return ended(c, code, changed)
 }
 
 // matches makes a plan and compares it with a saved one.
