@@ -1,10 +1,13 @@
 package ovirt
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
+	"sync"
 
 	"github.com/nactl/nactl/virt"
 	"github.com/nactl/nactl/virt/ssh"
@@ -167,6 +170,51 @@ func mendHint(k *ssh.HostKeyMismatchError) string {
 			"\" out of the VM's cloud-init script on the engine: known_hosts counts then"
 	}
 	return "somebody may be in between; if the guest really has another key now, run: ssh-keygen -f " + ssh.Quote(k.File) + " -R " + ssh.Quote(k.Host)
+}
+
+// jumpHost is the pool's name for the last machine that guests are reached through;
+// VMs' ids look otherwise.
+const jumpHost = "jump"
+
+// dialGuest opens a TCP connection to where guests are reached from.
+func (e *Engine) dialGuest(ctx context.Context, address string) (net.Conn, error) {
+	if e.cfg.Guests == nil || len(e.cfg.Guests.Jump) == 0 {
+		d := net.Dialer{Timeout: portTime}
+		return d.DialContext(ctx, "tcp", address)
+	}
+	c, leave, err := e.logins.get(ctx, jumpHost, func(ctx context.Context) (*ssh.Client, error) {
+		hops := e.cfg.Guests.Jump
+		last := hops[len(hops)-1]
+		if len(hops) > 1 {
+			last.Jump = hops[:len(hops)-1]
+		}
+		last.SSHConfig, last.Agent = cmp.Or(last.SSHConfig, e.cfg.Guests.SSHConfig), cmp.Or(last.Agent, e.cfg.Guests.Agent)
+		return e.cfg.Dialer.Dial(ctx, last)
+	})
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, portTime)
+	defer cancel()
+	conn, err := c.DialTCP(ctx, address)
+	if err != nil {
+		leave()
+		return nil, err
+	}
+	return &throughJump{Conn: conn, leave: leave}, nil
+}
+
+// throughJump is a connection that keeps the one to its jump host open.
+type throughJump struct {
+	net.Conn
+	leave func()
+	once  sync.Once
+}
+
+func (c *throughJump) Close() error {
+	err := c.Conn.Close()
+	c.once.Do(c.leave)
+	return err
 }
 
 // loses tells whether a change ends the connection to the VM's guest.

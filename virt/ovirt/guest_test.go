@@ -17,6 +17,7 @@ import (
 	"github.com/nactl/nactl/virt"
 	guestsh "github.com/nactl/nactl/virt/guest"
 	"github.com/nactl/nactl/virt/ovirt/ovirtsim"
+	"github.com/nactl/nactl/virt/ssh"
 	"github.com/nactl/nactl/virt/ssh/sshtest"
 )
 
@@ -379,6 +380,26 @@ func TestGuestConnectionDies(t *testing.T) {
 	}
 	if n := strings.Count(srv.Log(), "Accepted publickey"); n != 3 {
 		t.Errorf("%d logins, want 3", n)
+	}
+}
+
+// Ports are looked at from where guests are reached, and with one login there.
+func TestGuestsBehindAJumpHost(t *testing.T) {
+	jump := sshtest.Start(t, sshtest.Options{Host: "127.0.0.66"})
+	_, e, srv := withGuest(t, sshtest.Options{}, func(c *Config) { c.Guests.Jump = []ssh.Config{jump.Config()} })
+	for range 3 {
+		if banner, err := e.GuestPort(t.Context(), "g", srv.Port); err != nil || !strings.HasPrefix(banner, "SSH-2.0") {
+			t.Errorf("%q, %v", banner, err)
+		}
+	}
+	if n := strings.Count(jump.Log(), "Accepted publickey"); n != 1 {
+		t.Errorf("%d logins at the jump host, want 1", n)
+	}
+	if r, err := e.GuestProbe(t.Context(), "g", virt.Command{Argv: []string{"true"}}); err != nil || r.RC != 0 {
+		t.Errorf("%+v, %v", r, err)
+	}
+	if _, err := e.GuestPort(t.Context(), "g", 1); !errors.Is(err, virt.ErrAgent) {
+		t.Errorf("where nobody listens: %v", err)
 	}
 }
 

@@ -399,8 +399,8 @@ const (
 	maxBanner  = 512
 )
 
-// GuestPort implements virt.Reader: from this machine, to the addresses that the
-// agent reports.
+// GuestPort implements virt.Reader: to the addresses that the agent reports, from
+// this machine, or from the last that guests are reached through.
 func (e *Engine) GuestPort(ctx context.Context, vm string, port int) (string, error) {
 	m, err := e.machine(ctx, vm)
 	if err != nil {
@@ -413,8 +413,7 @@ func (e *Engine) GuestPort(ctx context.Context, vm string, port int) (string, er
 	}
 	var errs []error
 	for _, address := range m.vm.Addresses {
-		d := net.Dialer{Timeout: portTime}
-		conn, err := d.DialContext(ctx, "tcp", net.JoinHostPort(address, strconv.Itoa(port)))
+		conn, err := e.dialGuest(ctx, net.JoinHostPort(address, strconv.Itoa(port)))
 		if err != nil {
 			errs = append(errs, err)
 			continue
