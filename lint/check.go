@@ -51,6 +51,14 @@ func (c *checker) step(s *playbook.Step) {
 // are none.
 var secretName = regexp.MustCompile(`(?i)(^|[_-])(password|passwd|passphrase|pass|secret|token|api_?key|private_?key)$`)
 
+// isSecretName asks the expression only about names that may fit: nearly all do not.
+func isSecretName(name string) bool {
+	if len(name) < len("pass") || !strings.ContainsAny(name[len(name)-1:], "dDeEsStTnNyY") {
+		return false
+	}
+	return secretName.MatchString(name)
+}
+
 // secrets looks for passwords as they stand, at any depth.
 func (c *checker) secrets(name string, n *source.Node) {
 	switch n.Kind {
@@ -67,7 +75,7 @@ func (c *checker) secrets(name string, n *source.Node) {
 		}
 	case source.String, source.Int:
 		text, _ := step.Text(n)
-		if text != "" && secretName.MatchString(name) && !playbook.IsDynamic(n) {
+		if text != "" && isSecretName(name) && !playbook.IsDynamic(n) {
 			c.list.Warnf(n.Range, "plain-password", "%s stands here as it is: write {secret: {env: NAME}}, or {secret: {file: PATH}}", name)
 		}
 	}

@@ -75,6 +75,31 @@ func TestPlay(t *testing.T) {
 	}
 }
 
+// The playbooks that ship have nothing to warn of, or say why it is meant.
+func TestShippedPlaybooks(t *testing.T) {
+	seen := 0
+	err := filepath.WalkDir("../playbooks", func(path string, _ os.DirEntry, err error) error {
+		if err != nil || filepath.Ext(path) != ".yml" {
+			return err
+		}
+		seen++
+		sources := &source.Sources{}
+		pb, list := playbook.Load(path, sources, modules.Registry())
+		if pb != nil {
+			for _, p := range pb.Plays {
+				list.Add(Play(p)...)
+			}
+		}
+		for _, d := range SilenceAll(list, sources) {
+			t.Error(d)
+		}
+		return nil
+	})
+	if err != nil || seen < 7 {
+		t.Errorf("%d playbooks, %v", seen, err)
+	}
+}
+
 func TestInventory(t *testing.T) {
 	dir := t.TempDir()
 	key := filepath.Join(dir, "id")
