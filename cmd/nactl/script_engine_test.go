@@ -41,7 +41,7 @@ func TestEngine(t *testing.T) {
 			}
 			return os.WriteFile(filepath.Join(env.WorkDir, "ca.pem"), sim.CA(), 0o600)
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"expand": expand, "exits": exits, "guest": guest},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"expand": expand, "exits": exits, "guest": guest, "tell": tell},
 	})
 }
 
@@ -84,17 +84,32 @@ func guest(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
+// tell makes the script's engine go wrong: tell COMMAND…, as engine-sim tell.
+func tell(ts *testscript.TestScript, neg bool, args []string) {
+	sim, ok := ts.Value(simKey{}).(*ovirtsim.Engine)
+	if neg || len(args) == 0 || !ok {
+		ts.Fatalf("usage: tell COMMAND...")
+	}
+	for _, line := range args {
+		ts.Check(sim.Tell(line))
+	}
+}
+
 // engineToPlayOn has what the requests of the scripts name.
 func engineToPlayOn() ovirtsim.Options {
 	const gib = 1 << 30
 	o := ovirtsim.Small()
 	o.Speed = 200
 	o.DataCenters[0].Storage = []ovirtsim.Storage{{Name: "hosted_storage"}}
-	nics := []string{"eth0", "bond0"}
+	nics, labels := []string{"eth0", "bond0"}, map[string]string{"bond0": "web"}
+	o.DataCenters[0].Networks = []ovirtsim.Network{{Name: "labelled", VLAN: 77, Label: "web"}}
 	o.DataCenters[0].Clusters = []ovirtsim.Cluster{
-		{Name: "Default", Hosts: []ovirtsim.Host{{Name: "host1", NICs: nics}, {Name: "host2", NICs: nics}}},
+		{Name: "Default", Hosts: []ovirtsim.Host{{Name: "host1", NICs: nics, Labels: labels}, {Name: "host2", NICs: nics, Labels: labels}}},
 		{Name: "Other", Hosts: []ovirtsim.Host{{Name: "host3", NICs: nics}}},
 	}
 	o.Templates = []ovirtsim.Template{{Name: "template-packer-redos8-03092024", Cluster: "Default", Disks: []ovirtsim.Disk{{Size: 20 * gib}}}}
+	for _, name := range []string{"app-1", "app-2"} {
+		o.VMs = append(o.VMs, ovirtsim.VM{Name: name, Cluster: "Default", Running: true, NICs: []ovirtsim.NIC{{Name: "nic1", Network: "ovirtmgmt"}}})
+	}
 	return o
 }

@@ -70,7 +70,7 @@ func objectRows(ref virt.Ref, changes []change, d detail) []row {
 			r.detail = strings.TrimPrefix(r.detail+", running", ", ")
 			changes = changes[1:]
 		}
-		out, changes = append(out, r), changes[1:]
+		out, changes = append(append(out, r), waiting(*first.outcome)...), changes[1:]
 	}
 	for _, c := range changes {
 		out = append(out, changeRows(c, d)...)
@@ -125,15 +125,22 @@ func changeRows(c change, d detail) []row {
 			list[0].detail += "   " + extra
 		}
 	}
-	for _, p := range out.Pending {
-		if !slices.ContainsFunc(out.Fields, func(f virt.FieldChange) bool {
+	list = append(list, waiting(out)...)
+	if d.outputs {
+		list[len(list)-1].more = append(list[len(list)-1].more, output(out.Result)...)
+	}
+	return list
+}
+
+// waiting describes what is pending and not said by a field.
+func waiting(o Outcome) []row {
+	var list []row
+	for _, p := range o.Pending {
+		if !slices.ContainsFunc(o.Fields, func(f virt.FieldChange) bool {
 			return f.Path == p.Field && strings.HasPrefix(f.Note, "pending")
 		}) {
 			list = append(list, row{sign: "!", detail: waits(p)})
 		}
-	}
-	if d.outputs {
-		list[len(list)-1].more = append(list[len(list)-1].more, output(out.Result)...)
 	}
 	return list
 }

@@ -38,11 +38,16 @@ var Spec = &step.Spec{
 
 // Ensure brings the host back, if it is not up.
 func (a *Args) Ensure(ctx context.Context, env *step.Env) (step.Result, error) {
+	change := virt.HostActivate{On: virt.On{Ref: virt.Ref{Kind: virt.KindHost, Name: a.Host}}, Timeout: time.Duration(a.Timeout)}
+	if err := env.Platform.Supports(change); err != nil {
+		return step.Result{}, err
+	}
 	h, err := env.Platform.Host(ctx, a.Host)
 	if err != nil {
 		return step.Result{}, err
 	}
-	if _, err := env.Apply(ctx, virt.HostActivate{On: virt.On{Ref: h.Ref(), Before: h}, Timeout: time.Duration(a.Timeout)}); err != nil {
+	change.Before = h
+	if _, err := env.Apply(ctx, change); err != nil {
 		return step.Result{}, err
 	}
 	if h, err = env.Platform.Host(ctx, a.Host); err != nil {

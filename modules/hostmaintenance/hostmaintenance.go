@@ -49,13 +49,17 @@ var Spec = &step.Spec{
 
 // Ensure takes the host out of service, if it is not.
 func (a *Args) Ensure(ctx context.Context, env *step.Env) (step.Result, error) {
+	change := virt.HostMaintenance{On: virt.On{Ref: virt.Ref{Kind: virt.KindHost, Name: a.Host}}, Reason: a.Reason,
+		Timeout: time.Duration(a.Timeout), StopGluster: a.Ovirt.StopGluster}
+	if err := env.Platform.Supports(change); err != nil {
+		return step.Result{}, err
+	}
 	h, err := env.Platform.Host(ctx, a.Host)
 	if err != nil {
 		return step.Result{}, err
 	}
-	out, err := env.Apply(ctx, virt.HostMaintenance{
-		On: virt.On{Ref: h.Ref(), Before: h}, Reason: a.Reason, Timeout: time.Duration(a.Timeout), StopGluster: a.Ovirt.StopGluster,
-	})
+	change.Before = h
+	out, err := env.Apply(ctx, change)
 	if err != nil {
 		return step.Result{}, err
 	}
