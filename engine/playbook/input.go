@@ -243,26 +243,6 @@ func (in *Input) fits(n *source.Node) bool {
 	}
 }
 
-// exprType is what expressions know of the input before it has a value.
-func (in *Input) exprType() *expr.Type {
-	switch in.Type {
-	case "string":
-		return expr.StringType
-	case "integer":
-		return expr.IntType
-	case "number":
-		return expr.FloatType
-	case "boolean":
-		return expr.BoolType
-	case "list":
-		return expr.AnyList
-	case "map":
-		return expr.OpenMap
-	default:
-		return expr.AnyType
-	}
-}
-
 func article(typ string) string {
 	if strings.ContainsAny(typ[:1], "aeiou") {
 		return "an " + typ
