@@ -135,17 +135,25 @@ func (r *recorder) observe(ctx context.Context, c virt.Change, lost error) (virt
 	return out, nil
 }
 
-// patiently tries again what a lock prevents.
+// patiently tries again what a lock prevents. When the time is over before it is
+// free, the error says whose lock it was.
 func (r *recorder) patiently(ctx context.Context, a virt.Applier, c virt.Change) (virt.Outcome, error) {
-	return backoff.Retry(ctx, func() (virt.Outcome, error) {
+	var busy error
+	out, err := backoff.Retry(ctx, func() (virt.Outcome, error) {
 		out, err := a.Apply(ctx, c)
-		if err != nil && !virt.IsRetryable(err) {
+		if virt.IsRetryable(err) {
+			busy = err
+		} else if err != nil {
 			err = backoff.Permanent(err)
 		}
 		return out, err
 	}, backoff.WithMaxElapsedTime(busyPatience), backoff.WithNotify(func(err error, wait time.Duration) {
 		r.sink.Emit(event.NewProgress(r.at, virt.Progress{What: "busy, trying again: " + err.Error()}))
 	}))
+	if ctx.Err() != nil && busy != nil && err == context.Cause(ctx) {
+		err = busy // the runner puts before it why the time is over
+	}
+	return out, err
 }
 
 func (r *recorder) notePending(_ virt.Ref, p []virt.Pending) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -12,16 +13,19 @@ import (
 	"github.com/nactl/nactl/virt/ovirt/ovirtsim"
 )
 
-// quick is how many seconds pass in one, for simulated engines and for who waits
-// for them alike.
-const quick = 1000
+// quick is how many seconds pass in one on engines, for what keeps a request
+// waiting. Who waits between requests does not wait at all: see passage.
+const quick = 200
 
 // bed is a simulated engine with an inventory that leads to it.
 type bed struct {
 	sim       *ovirtsim.Engine
 	dir       string
 	inventory string
+	passage   *passage // nil: time passes by the clock
 	speed     float64
+
+	anyHost bool // which host a VM runs on is no part of the state
 
 	// before is told of each request to the API before it is sent; may be nil.
 	before func(method string)
@@ -30,7 +34,8 @@ type bed struct {
 
 func newBed(t testing.TB, o ovirtsim.Options) *bed {
 	t.Helper()
-	if o.Speed == 0 {
+	virtual := o.Speed == 0
+	if virtual {
 		o.Speed = quick
 	}
 	o.Session = 10000 * time.Hour // of the engine's, which pass quickly
@@ -43,9 +48,12 @@ func newBed(t testing.TB, o ovirtsim.Options) *bed {
 	}
 	t.Cleanup(sim.Close)
 	b := &bed{sim: sim, dir: t.TempDir(), speed: o.Speed}
-	t.Setenv("ENGINE_PASSWORD", sim.Password())
+	b.write(t, "password", sim.Password())
+	if virtual {
+		b.passage = &passage{sim: sim, limits: map[*limit]bool{}}
+	}
 	b.write(t, "ca.pem", string(sim.CA()))
-	b.inventory = b.write(t, "inventory.yml", fmt.Sprintf("engines:\n  e1: {url: %q, username: %q, password: {secret: {env: ENGINE_PASSWORD}}, ca_file: ca.pem}\n", sim.URL(), sim.User()))
+	b.inventory = b.write(t, "inventory.yml", fmt.Sprintf("engines:\n  e1: {url: %q, username: %q, password: {secret: {file: password}}, ca_file: ca.pem}\n", sim.URL(), sim.User()))
 	return b
 }
 
@@ -70,6 +78,9 @@ func (b *bed) reach(ctx context.Context, cfg ovirt.Config) (*ovirt.Engine, error
 			return context.Cause(ctx)
 		}
 	}
+	if b.passage != nil {
+		cfg.Sleep, cfg.Limit = b.passage.sleep, b.passage.limit
+	}
 	cfg.OnRequest = func(method, _ string) {
 		if b.before != nil {
 			b.before(method)
@@ -84,8 +95,11 @@ func (b *bed) reach(ctx context.Context, cfg ovirt.Config) (*ovirt.Engine, error
 // hangs needs.
 func (b *bed) play(t testing.TB, command, book string, args ...string) *observed {
 	t.Helper()
-	ctx, cancel := context.WithTimeoutCause(t.Context(), hangTime, fmt.Errorf("it hangs: not over after %s", hangTime))
-	defer cancel()
+	// No deadline, which would be one to those who ask the context for theirs.
+	ctx, cancel := context.WithCancelCause(t.Context())
+	defer cancel(nil)
+	hangs := time.AfterFunc(hangTime, func() { cancel(fmt.Errorf("it hangs: not over after %s", hangTime)) })
+	defer hangs.Stop()
 	o := observe(ctx, t, b.reach, append([]string{command, "-i", b.inventory, b.write(t, "book.yml", book)}, args...)...)
 	if ctx.Err() != nil {
 		t.Errorf("%v", context.Cause(ctx))
@@ -93,5 +107,51 @@ func (b *bed) play(t testing.TB, command, book string, args ...string) *observed
 	return o
 }
 
-// hangTime is in real seconds; none of these plays needs two.
-const hangTime = 20 * time.Second
+// hangTime is in real seconds; none of these plays needs two, on a machine that
+// has nothing else to do.
+const hangTime = time.Minute
+
+// passage lets the time that somebody waits pass at once, on the engine and for
+// whatever has a limit. So nothing depends on how busy the machine is.
+type passage struct {
+	sim *ovirtsim.Engine
+
+	mu     sync.Mutex
+	now    time.Duration
+	limits map[*limit]bool
+}
+
+type limit struct {
+	at  time.Duration
+	end func()
+}
+
+func (p *passage) sleep(ctx context.Context, d time.Duration) error {
+	p.mu.Lock()
+	p.now += d
+	for l := range p.limits {
+		if l.at <= p.now {
+			l.end()
+		}
+	}
+	p.mu.Unlock()
+	p.sim.Advance(d)
+	return context.Cause(ctx)
+}
+
+func (p *passage) limit(parent context.Context, d time.Duration, cause error) (context.Context, context.CancelFunc) {
+	if cause == nil {
+		cause = context.DeadlineExceeded
+	}
+	ctx, cancel := context.WithCancelCause(parent)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	l := &limit{at: p.now + d, end: func() { cancel(cause) }}
+	p.limits[l] = true
+	return ctx, func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		delete(p.limits, l)
+		cancel(nil)
+	}
+}

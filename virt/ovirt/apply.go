@@ -226,7 +226,8 @@ func (e *Engine) failed(ctx context.Context, c virt.Change, err error) error {
 		return &virt.Error{Object: ref, Summary: "cannot " + verb(c) + ": " + state.why, Found: "status " + state.status,
 			Err: e.words(ctx), Hint: "look at the engine's events"}
 	case errors.As(err, &known) && known.Kind == virt.ErrTimeout && known.Object.Kind == "":
-		return &virt.Error{Kind: virt.ErrTimeout, Object: ref, Summary: "cannot " + verb(c) + ": " + known.Summary, Err: e.words(ctx)}
+		return &virt.Error{Kind: virt.ErrTimeout, Object: ref, Summary: "cannot " + verb(c) + ": " + known.Summary, Err: e.words(ctx),
+			Hint: "look at the engine's events and tasks; when it is done there, run this again"}
 	case errors.As(err, &known) && known.Kind == virt.ErrNotFound && known.Object.Kind == "":
 		return &virt.Error{Kind: virt.ErrNotFound, Object: ref, Summary: "has gone while it was waited for", Err: e.words(ctx)}
 	}

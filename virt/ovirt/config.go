@@ -48,6 +48,9 @@ type Config struct {
 	OnRequest func(method, pattern string)
 	// Sleep waits, unless the context ends first; nil = by the real clock.
 	Sleep func(ctx context.Context, d time.Duration) error
+	// Limit ends a context after a while in which something should have happened on
+	// the engine; nil = by the real clock.
+	Limit func(ctx context.Context, d time.Duration, cause error) (context.Context, context.CancelFunc)
 }
 
 // The connections that one engine gets, idle or not. With fewer idle ones than
@@ -108,6 +111,9 @@ func (cfg *Config) setDefaults() {
 	}
 	if cfg.Dialer == nil {
 		cfg.Dialer = &ssh.Dialer{}
+	}
+	if cfg.Limit == nil {
+		cfg.Limit = context.WithTimeoutCause
 	}
 	if cfg.Warn == nil {
 		cfg.Warn = func(string) {}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 
 	ovirtsdk "github.com/ovirt/go-ovirt"
 
@@ -39,7 +40,7 @@ func (e *Engine) createVM(ctx context.Context, c virt.CreateVM, d *edit) error {
 		return &virt.Error{Kind: virt.ErrConflict, Object: want.Ref(), Summary: "is unfinished, and " + string(before.State) + " already",
 			Wanted: "a stopped VM", Hint: "stop it and run this again, or delete it with delete_vm"}
 	default:
-		id, err = d.m.id, e.rebear(ctx, c, want, d.m)
+		id, err = e.rebear(ctx, c, want, d.m)
 	}
 	if err != nil {
 		return err
@@ -207,20 +208,53 @@ func (e *Engine) copyOf(ctx context.Context, b *attachment, spec virt.DiskSpec, 
 	return &diskAttachmentXML{Disk: disk}, nil
 }
 
-// rebear gives a VM that an interrupted run left the settings that it is to have.
-func (e *Engine) rebear(ctx context.Context, c virt.CreateVM, want *virt.VM, m *machine) error {
+// rebear gives a VM that an interrupted run left the settings that it is to have,
+// and gives its id. One whose disks could not be copied is made anew.
+func (e *Engine) rebear(ctx context.Context, c virt.CreateVM, want *virt.VM, m *machine) (string, error) {
 	if err := e.waitVM(ctx, m.id, diskTime, goalVMUnlocked()); err != nil {
-		return err
+		return "", err
 	}
 	k, err := e.makings(ctx, c)
 	if err != nil {
-		return err
+		return "", err
 	}
 	if k.cluster.id != m.cluster {
-		return &virt.Error{Kind: virt.ErrConflict, Object: want.Ref(), Summary: "was begun in another cluster", Wanted: k.cluster.name, Found: m.vm.Cluster,
+		return "", &virt.Error{Kind: virt.ErrConflict, Object: want.Ref(), Summary: "was begun in another cluster", Wanted: k.cluster.name, Found: m.vm.Cluster,
 			Hint: "delete it with delete_vm, or finish it there"}
 	}
-	return e.put(ctx, m.id, nil, settings(c, want, k))
+	// A copy fails before anything else is attached, so that there is nothing to lose.
+	if m, err = e.settled(ctx, m.id); err != nil {
+		return "", err
+	}
+	if len(m.disks) > 0 && !slices.ContainsFunc(m.disks, func(a attachment) bool { return a.status != ovirtsdk.DISKSTATUS_ILLEGAL }) {
+		if err := e.drop(ctx, m.id, nil); err != nil {
+			return "", err
+		}
+		return e.bear(ctx, c, want, k)
+	}
+	return m.id, e.put(ctx, m.id, nil, settings(c, want, k))
+}
+
+// settled reads a VM that is being made, once its disks are ready or have failed.
+func (e *Engine) settled(ctx context.Context, id string) (*machine, error) {
+	m, err := e.part(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	waited := false
+	for _, a := range m.disks {
+		if a.status == ovirtsdk.DISKSTATUS_OK {
+			continue
+		}
+		waited = true
+		if err := e.waitDisk(ctx, a.id, &goal{want: []string{string(ovirtsdk.DISKSTATUS_OK), string(ovirtsdk.DISKSTATUS_ILLEGAL)}}); err != nil {
+			return nil, err
+		}
+	}
+	if !waited {
+		return m, nil
+	}
+	return e.part(ctx, id)
 }
 
 // furnish gives a VM that was made its disks and NICs, and then what its guest is
@@ -229,14 +263,12 @@ func (e *Engine) furnish(ctx context.Context, c virt.CreateVM, want *virt.VM, k 
 	if err := e.waitVM(ctx, id, diskTime, &goal{want: []string{"down"}}); err != nil {
 		return err
 	}
-	m, err := e.part(ctx, id)
+	m, err := e.settled(ctx, id)
 	if err != nil {
 		return err
 	}
-	for _, a := range m.disks {
-		if err := e.waitDisk(ctx, a.id, goalDiskOK()); err != nil {
-			return err
-		}
+	if err := e.clear(ctx, c, m); err != nil {
+		return err
 	}
 	if err := e.makeDisks(ctx, c, want, k, m); err != nil {
 		return err
@@ -265,6 +297,28 @@ func (e *Engine) part(ctx context.Context, id string) (*machine, error) {
 		return nil, err
 	}
 	return m, e.name(ctx, m)
+}
+
+// clear takes away disks that an earlier run began to make, and that failed. What
+// failed of the template's, or of a volume that was there, is not ours to replace.
+func (e *Engine) clear(ctx context.Context, c virt.CreateVM, m *machine) error {
+	for i, a := range m.disks {
+		if a.status != ovirtsdk.DISKSTATUS_ILLEGAL {
+			continue
+		}
+		mine := slices.ContainsFunc(c.Disks, func(spec virt.DiskSpec) bool {
+			return !spec.Boot && spec.Volume == "" && a.disk.Name == diskName(plainName(c.Ref.Name), spec.Name)
+		})
+		if !mine {
+			return &stateError{status: string(a.status), why: "the disk cannot be used: its copy or creation failed"}
+		}
+		if err := e.removeDisk(ctx, m.id, a.id, true); err != nil {
+			return err
+		}
+		m.disks = slices.Delete(slices.Clone(m.disks), i, i+1)
+		return e.clear(ctx, c, m)
+	}
+	return nil
 }
 
 func (e *Engine) makeDisks(ctx context.Context, c virt.CreateVM, want *virt.VM, k *makings, m *machine) error {

@@ -68,9 +68,23 @@ func (e *Engine) addDisk(ctx context.Context, vm, centre string, spec virt.DiskS
 		return err
 	}
 	if err := e.waitDisk(ctx, id, goalDiskOK()); err != nil {
-		return err
+		return e.unmade(ctx, vm, id, spec, err)
 	}
 	return e.plugged(ctx, vm, id)
+}
+
+// unmade takes a disk away whose making failed, so that it is not taken for whole
+// by the next who finds it.
+func (e *Engine) unmade(ctx context.Context, vm, id string, spec virt.DiskSpec, failed error) error {
+	var state *stateError
+	if !errors.As(failed, &state) || spec.Volume != "" {
+		return failed
+	}
+	if err := e.removeDisk(ctx, vm, id, true); err != nil {
+		return fmt.Errorf("%w; the failed disk %q is still there, delete it on the engine: %w", failed, spec.Name, err)
+	}
+	state.why += "; what there was of it is deleted"
+	return failed
 }
 
 // madeDisk looks for a disk whose making was not answered.
@@ -129,16 +143,22 @@ func (e *Engine) detachDisk(ctx context.Context, c virt.DetachDisk, d *edit) err
 			return err
 		}
 	}
-	q := url.Values{"detach_only": {fmt.Sprint(!c.DeleteVolume)}}
+	return e.removeDisk(ctx, d.m.id, k.id, c.DeleteVolume)
+}
+
+// removeDisk takes a disk that is not in use away from a VM; deleted, it is waited
+// for until it has gone.
+func (e *Engine) removeDisk(ctx context.Context, vm, disk string, deleted bool) error {
+	q := url.Values{"detach_only": {fmt.Sprint(!deleted)}}
 	err := e.whileBusy(ctx, func(ctx context.Context) error {
-		_, err := remove(ctx, e.Client, path("vms", d.m.id, "diskattachments", k.id), q)
+		_, err := remove(ctx, e.Client, path("vms", vm, "diskattachments", disk), q)
 		return err
 	})
 	if err != nil && !isGone(err) {
 		return err
 	}
-	if c.DeleteVolume {
-		return e.waitDisk(ctx, k.id, goalGone())
+	if deleted {
+		return e.waitDisk(ctx, disk, goalGone())
 	}
 	return nil
 }

@@ -224,6 +224,20 @@ func explain(op string, ref virt.Ref, err error) error {
 		e.Hint = "give the user the permission on the engine, or use another user"
 	case errors.Is(f, virt.ErrUnreachable):
 		e.Hint = "look whether the engine is up, and at its url in the inventory"
+	case errors.Is(f, virt.ErrBusy):
+		e.Hint = "another operation holds it, which the engine's tasks and events name: run this again when it is over"
+	case e.Kind == nil:
+		e.Hint = "look into the engine's log" + f.traced() + ", and run this again: what is done already is kept"
+	default:
+		e.Hint = "mend what the engine says, and run this again: what is done already is kept"
 	}
 	return e
+}
+
+// traced says by what the engine's log and events tell of a fault.
+func (f *Fault) traced() string {
+	if f.CorrelationID == "" {
+		return ""
+	}
+	return " for " + f.CorrelationID
 }

@@ -84,7 +84,7 @@ func (e *Engine) migrate(ctx context.Context, c virt.Migrate, d *edit) error {
 
 // arrived waits until a VM is up elsewhere, and gives the host.
 func (e *Engine) arrived(ctx context.Context, id, source, target string) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, migrateTime)
+	ctx, cancel := e.cfg.Limit(ctx, migrateTime, nil)
 	defer cancel()
 	var host string
 	left, looks := false, 0

@@ -39,7 +39,7 @@ func (e *Engine) action(ctx context.Context, id, name string, body *actionXML) e
 
 // waitVM waits until a VM is where a goal wants it, for limit at most.
 func (e *Engine) waitVM(ctx context.Context, id string, limit time.Duration, g *goal) error {
-	ctx, cancel := context.WithTimeout(ctx, limit)
+	ctx, cancel := e.cfg.Limit(ctx, limit, nil)
 	defer cancel()
 	return e.vms.wait(ctx, id, func(now *vmLook) (bool, error) {
 		if now == nil {
@@ -52,7 +52,7 @@ func (e *Engine) waitVM(ctx context.Context, id string, limit time.Duration, g *
 
 // waitDisk waits until a disk is where a goal wants it.
 func (e *Engine) waitDisk(ctx context.Context, id string, g *goal) error {
-	ctx, cancel := context.WithTimeout(ctx, diskTime)
+	ctx, cancel := e.cfg.Limit(ctx, diskTime, nil)
 	defer cancel()
 	return e.disks.wait(ctx, id, func(now *string) (bool, error) {
 		if now == nil {
@@ -180,14 +180,14 @@ func (e *Engine) shutdown(ctx context.Context, c virt.Shutdown, d *edit) error {
 }
 
 func (e *Engine) askToPowerOff(ctx context.Context, id string, limit time.Duration) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, limit, &virt.Error{Kind: virt.ErrTimeout, Summary: "did not power off"})
+	ctx, cancel := e.cfg.Limit(ctx, limit, &virt.Error{Kind: virt.ErrTimeout, Summary: "did not power off"})
 	defer cancel()
 	for {
 		err := e.action(ctx, id, "shutdown", nil)
 		if err != nil && !errors.Is(err, virt.ErrConflict) && !errors.Is(err, virt.ErrOutcomeUnknown) {
 			return err
 		}
-		asked, stop := context.WithTimeoutCause(ctx, askAgain, errAskAgain)
+		asked, stop := e.cfg.Limit(ctx, askAgain, errAskAgain)
 		err = e.vms.wait(asked, id, func(now *vmLook) (bool, error) {
 			return now == nil || now.status == "down", nil
 		})

@@ -139,16 +139,21 @@ func (c *Client) final(ctx context.Context, req request, sent bool, err error) e
 
 // whileBusy repeats fn while the engine says that a lock is in the way, until
 // the context ends; without a deadline, for three minutes. The error is then what
-// the engine said last.
+// the engine said last of the lock.
 func (c *Client) whileBusy(ctx context.Context, fn func(context.Context) error) error {
 	intervals := c.patience.backoff()
 	_, bounded := ctx.Deadline()
+	var busy error
 	for spent := time.Duration(0); ; {
 		start := time.Now()
 		err := fn(ctx)
+		if busy != nil && ctx.Err() != nil && !errors.Is(err, virt.ErrBusy) {
+			return errors.Join(err, busy)
+		}
 		if err == nil || !errors.Is(err, virt.ErrBusy) {
 			return err
 		}
+		busy = err
 		wait := intervals.NextBackOff()
 		spent += time.Since(start) + wait
 		if !bounded && spent > c.patience.busy {

@@ -151,15 +151,8 @@ func (e *Engine) deleteVM(ctx context.Context, c virt.DeleteVM, d *edit) error {
 	if !c.Volumes && len(d.m.disks) > 0 {
 		q.Set("detach_only", "true")
 	}
-	err := e.whileBusy(ctx, func(ctx context.Context) error {
-		_, err := remove(ctx, e.Client, path("vms", id), q)
-		return err
-	})
-	if err != nil && !isGone(err) {
+	if err := e.drop(ctx, id, q); err != nil {
 		return deletionHint(err, d.vm().Ref())
-	}
-	if err := e.waitVM(ctx, id, stopTime, goalGone()); err != nil {
-		return err
 	}
 	if !c.Volumes {
 		return nil
@@ -173,6 +166,18 @@ func (e *Engine) deleteVM(ctx context.Context, c virt.DeleteVM, d *edit) error {
 		}
 	}
 	return nil
+}
+
+// drop removes a VM that does not run, and waits until it has gone.
+func (e *Engine) drop(ctx context.Context, id string, q url.Values) error {
+	err := e.whileBusy(ctx, func(ctx context.Context) error {
+		_, err := remove(ctx, e.Client, path("vms", id), q)
+		return err
+	})
+	if err != nil && !isGone(err) {
+		return err
+	}
+	return e.waitVM(ctx, id, stopTime, goalGone())
 }
 
 func deletionHint(err error, vm virt.Ref) error {

@@ -119,7 +119,7 @@ func convHistory(v *ovirtsdk.Vm) (history, error) {
 
 // waitHistory waits until until says true of a VM's snapshots.
 func (e *Engine) waitHistory(ctx context.Context, vm, what string, until func(h *history) (bool, error)) error {
-	ctx, cancel := context.WithTimeout(ctx, diskTime)
+	ctx, cancel := e.cfg.Limit(ctx, diskTime, nil)
 	defer cancel()
 	return e.histories.wait(ctx, vm, func(now *history) (bool, error) {
 		if now == nil {

@@ -206,6 +206,13 @@ func (e *Engine) LockVM(name string) (free func()) {
 	}
 }
 
+// EndInjections ends all faults that Inject and what builds on it began.
+func (e *Engine) EndInjections() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.faults = nil
+}
+
 // Heal ends all of the above but the injections.
 func (e *Engine) Heal() {
 	e.mu.Lock()

@@ -18,6 +18,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -224,6 +225,12 @@ func (c *call) hangUp(status int) {
 	}
 }
 
+// zippers are used again: one takes a megabyte.
+var zippers = sync.Pool{New: func() any {
+	z, _ := gzip.NewWriterLevel(nil, gzip.BestSpeed) // the level is valid
+	return z
+}}
+
 // send writes a reply whole.
 func (c *call) send(status int, body []byte) {
 	c.status = status
@@ -233,9 +240,11 @@ func (c *call) send(status int, body []byte) {
 	h := c.w.Header()
 	if len(body) > 0 && strings.Contains(c.r.Header.Get("Accept-Encoding"), "gzip") {
 		var b bytes.Buffer
-		z, _ := gzip.NewWriterLevel(&b, gzip.BestSpeed) // the level is valid
+		z := zippers.Get().(*gzip.Writer)
+		z.Reset(&b)
 		_, _ = z.Write(body)
 		_ = z.Close()
+		zippers.Put(z)
 		body = b.Bytes()
 		h.Set("Content-Encoding", "gzip")
 	}
