@@ -21,7 +21,7 @@ var layers = map[string][]string{
 	"virt/cloudinit":  {"virt"},
 	"virt/guest":      {"virt", "virt/ssh"},
 	"virt/libvirt":    {"virt", "virt/cloudinit", "virt/guest", "virt/ssh"},
-	"virt/ovirt":      {"virt", "virt/cloudinit", "virt/guest", "virt/ssh"},
+	"virt/ovirt":      {"virt", "virt/cloudinit", "virt/guest", "virt/ssh", "engine/diag"},
 	"engine/diag":     {},
 	"engine/source":   {"engine/diag"},
 	"engine/expr":     {"engine/diag", "engine/source"},

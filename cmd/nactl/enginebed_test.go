@@ -30,6 +30,7 @@ type bed struct {
 	// before is told of each request to the API before it is sent; may be nil.
 	before func(method string)
 	engine *ovirt.Engine // of the last run
+	begun  string        // state at a moment of the test's choice
 }
 
 func newBed(t testing.TB, o ovirtsim.Options) *bed {

@@ -11,7 +11,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"testing"
 	"time"
 
 	"github.com/google/uuid"
@@ -24,11 +23,15 @@ var everything = []string{
 	"/clusters?follow=networks,affinity_groups", "/hosts?follow=nics,network_attachments",
 }
 
+// fataler is a test, or a script that is one.
+type fataler interface {
+	Fatalf(format string, args ...any)
+}
+
 // state gives all that is on the engine, once it has finished what it works on,
 // in a form in which two engines that were led to the same are the same: without
 // ids and times, and in an order that does not tell what was first.
-func (b *bed) state(t testing.TB) string {
-	t.Helper()
+func (b *bed) state(t fataler) string {
 	b.sim.Advance(10 * time.Minute)
 	get, done := b.reader(t)
 	defer done()
@@ -47,7 +50,7 @@ func (b *bed) state(t testing.TB) string {
 	}
 	text, err := json.MarshalIndent(normal("", found, strings.NewReplacer(pairs...)), "", " ")
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("%v", err)
 	}
 	if b.anyHost {
 		return runsOn.ReplaceAllString(string(text), "")
@@ -59,21 +62,19 @@ func (b *bed) state(t testing.TB) string {
 var runsOn = regexp.MustCompile(`"host": \{\s*"id": "host[0-9]"\s*\},\s*`)
 
 // reader gives what reads the engine's API, as somebody else, and what ends it.
-func (b *bed) reader(t testing.TB) (get func(path string) any, done func()) {
-	t.Helper()
+func (b *bed) reader(t fataler) (get func(path string) any, done func()) {
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(b.sim.CA())
 	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}
 	client := &http.Client{Transport: transport}
 	read := func(r *http.Request, err error) any {
-		t.Helper()
 		if err != nil {
-			t.Fatal(err)
+			t.Fatalf("%v", err)
 		}
 		r.Header.Set("Accept", "application/json")
 		resp, err := client.Do(r)
 		if err != nil {
-			t.Fatal(err)
+			t.Fatalf("%v", err)
 		}
 		defer resp.Body.Close()
 		var v any

@@ -34,6 +34,7 @@ func TestEngine(t *testing.T) {
 			}
 			env.Defer(sim.Close)
 			env.Values[simKey{}], env.Values[testingKey{}] = sim, t
+			env.Values["engine"] = &bed{sim: sim}
 			for k, v := range map[string]string{
 				"PLAYBOOKS": playbooks, "URL": sim.URL(), "ENGINE_USER": sim.User(), "ENGINE_PASSWORD": sim.Password(), "HOME": env.WorkDir, "CI": "true",
 			} {
@@ -41,7 +42,7 @@ func TestEngine(t *testing.T) {
 			}
 			return os.WriteFile(filepath.Join(env.WorkDir, "ca.pem"), sim.CA(), 0o600)
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"expand": expand, "exits": exits, "guest": guest, "tell": tell},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"expand": expand, "exits": exits, "guest": guest, "tell": tell, "engine": theEngine},
 	})
 }
 
@@ -107,6 +108,9 @@ func engineToPlayOn() ovirtsim.Options {
 		{Name: "Default", Hosts: []ovirtsim.Host{{Name: "host1", NICs: nics, Labels: labels}, {Name: "host2", NICs: nics, Labels: labels}}},
 		{Name: "Other", Hosts: []ovirtsim.Host{{Name: "host3", NICs: nics}}},
 	}
+	o.DataCenters = append(o.DataCenters, ovirtsim.DataCenter{Name: "Second", Clusters: []ovirtsim.Cluster{{Name: "Far", Hosts: []ovirtsim.Host{{Name: "host4", NICs: nics}}}},
+		Storage: []ovirtsim.Storage{{Name: "far_storage"}}})
+	o.VMs = []ovirtsim.VM{{Name: "twin", Cluster: "Default"}, {Name: "twin", Cluster: "Far"}, {Name: "wanted", Cluster: "Default"}}
 	o.Templates = []ovirtsim.Template{{Name: "template-packer-redos8-03092024", Cluster: "Default", Disks: []ovirtsim.Disk{{Size: 20 * gib}}}}
 	for _, name := range []string{"app-1", "app-2"} {
 		o.VMs = append(o.VMs, ovirtsim.VM{Name: name, Cluster: "Default", Running: true, NICs: []ovirtsim.NIC{{Name: "nic1", Network: "ovirtmgmt"}}})

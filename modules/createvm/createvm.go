@@ -244,7 +244,7 @@ func (a *Args) disks(image virt.Image) []virt.DiskSpec {
 			spec.Storage = image.Source.Storage
 		}
 		if spec.Boot && spec.Volume == "" {
-			spec.Size = max(spec.Size, image.Size)
+			spec.Size = cmp.Or(spec.Size, image.Size)
 			if spec.Format == "" {
 				spec.Format = image.Format
 			}

@@ -440,7 +440,8 @@ func (e *Engine) checkCreateVM(ctx context.Context, view virt.Reader, c virt.Cre
 			continue
 		case spec.Boot && root != nil:
 			if spec.Size != 0 && spec.Size < root.disk.Size {
-				invalid("disk %q is to have %s, and its template's has %s", spec.Name, virt.FormatSize(spec.Size), virt.FormatSize(root.disk.Size))
+				add(&virt.Error{Kind: virt.ErrInvalid, Object: c.Ref, Summary: fmt.Sprintf("disk %q is to be smaller than its template's", spec.Name),
+					Wanted: "at least " + virt.FormatSize(root.disk.Size), Found: virt.FormatSize(spec.Size), Hint: "write a larger size, or leave it out to take the template's"})
 			}
 			spec.Format = cmp.Or(spec.Format, root.disk.Format)
 			if spec.Format == "qcow2" && !spec.Sparse {
@@ -449,7 +450,7 @@ func (e *Engine) checkCreateVM(ctx context.Context, view virt.Reader, c virt.Cre
 		case spec.Size == 0:
 			invalid("disk %q has no size", spec.Name)
 		}
-		add(e.checkStorage(ctx, c.Ref, spec))
+		add(e.checkStorage(ctx, c.Ref, k.cluster.centre, spec))
 	}
 	for _, nic := range c.NICs {
 		add(e.checkProfile(ctx, view, c.Ref, k.cluster, nic.Network))

@@ -313,7 +313,7 @@ func pickProfile(profiles map[string]profileInfo, vm virt.Ref, centre, network s
 	case id == "":
 		return profileInfo{}, &virt.Error{Kind: virt.ErrNotFound, Object: virt.NetworkRef(name),
 			Summary: "has no vNIC profile in the data centre of " + vm.String(), Found: strings.Join(slices.Compact(known), ", "),
-			Hint: "make it with create_vlan, or check its name"}
+			Hint: "make it with create_vlan, or " + checkName("its name", name, known)}
 	case explicit:
 		return profileInfo{}, &virt.Error{Kind: virt.ErrNotFound, Object: virt.NetworkRef(name), Summary: fmt.Sprintf("has no vNIC profile %q", wanted),
 			Found: strings.Join(of, ", ")}
@@ -375,7 +375,7 @@ func (e *Engine) findCluster(ctx context.Context, about virt.Ref, name, centre s
 			Found: strings.Join(names, ", "), Hint: "write cluster, for " + where + " has several"}
 	default:
 		return clusterInfo{}, &virt.Error{Kind: virt.ErrNotFound, Object: virt.Ref{Kind: kindOfCluster, Name: name}, Summary: "is not there on " + where,
-			Found: strings.Join(names, ", "), Hint: "check the name of the cluster"}
+			Found: strings.Join(names, ", "), Hint: checkName("the name of the cluster", name, names)}
 	}
 }
 

@@ -204,17 +204,22 @@ func (e *Engine) checkAttachDisk(ctx context.Context, view virt.Reader, c virt.A
 	if vm.Disk(diskName(plainName(vm.Name), c.Disk.Name)) != nil {
 		return nil
 	}
-	return e.checkStorage(ctx, c.Ref, c.Disk)
+	centre := "" // of a VM that only a dry run has, it is not known
+	if m, err := e.machine(ctx, c.Ref.Name); err == nil {
+		centre = m.centre
+	}
+	return e.checkStorage(ctx, c.Ref, centre, c.Disk)
 }
 
-// checkStorage looks whether a storage domain takes a disk. That it is full only
-// the engine knows: it counts what others are about to use.
-func (e *Engine) checkStorage(ctx context.Context, vm virt.Ref, d virt.DiskSpec) error {
+// checkStorage looks whether a storage domain takes a disk. centre is the id of the
+// data centre that has to have it; empty = any. That it is full only the engine
+// knows: it counts what others are about to use.
+func (e *Engine) checkStorage(ctx context.Context, vm virt.Ref, centre string, d virt.DiskSpec) error {
 	if d.Storage == "" {
 		return &virt.Error{Kind: virt.ErrInvalid, Object: vm, Summary: fmt.Sprintf("disk %q does not say on which storage domain it is to be", d.Name),
 			Hint: "write storage"}
 	}
-	dom, err := e.domain(ctx, d.Storage, "")
+	dom, err := e.domain(ctx, d.Storage, centre)
 	if err != nil {
 		return err
 	}

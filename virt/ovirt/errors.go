@@ -10,8 +10,15 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/nactl/nactl/engine/diag"
 	"github.com/nactl/nactl/virt"
 )
+
+// checkName says to check a name, and which of those that are there it may be
+// meant to be.
+func checkName(what, name string, known []string) string {
+	return "check " + what + diag.DidYouMean(name, known)
+}
 
 // Fault is what an engine answered instead of doing what it was asked, or what
 // something between us and the engine answered in its place.

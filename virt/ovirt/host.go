@@ -153,7 +153,7 @@ func (e *Engine) emptied(ctx context.Context, h hostInfo, limit time.Duration, t
 	if limit <= 0 {
 		limit = retireTime
 	}
-	ctx, cancel := context.WithTimeout(ctx, limit)
+	ctx, cancel := e.cfg.Limit(ctx, limit, nil)
 	defer cancel()
 	idle, least := 0, total
 	g := &goal{want: []string{"maintenance"}, back: map[string]string{"up": "it is up again, as if somebody had activated it"},
@@ -289,7 +289,7 @@ func (e *Engine) hostActivate(ctx context.Context, c virt.HostActivate, _ *edit)
 		g.fail[status] = why
 	}
 	g.begin(string(h.status))
-	waiting, cancel := context.WithTimeout(ctx, limit)
+	waiting, cancel := e.cfg.Limit(ctx, limit, nil)
 	defer cancel()
 	waitErr := e.hosts.wait(waiting, h.id, func(now *hostLook) (bool, error) {
 		if now == nil {

@@ -287,7 +287,7 @@ func (e *Engine) checkHostNICs(ctx context.Context, c virt.CreateNetwork, cluste
 		return err
 	}
 	without := map[string][]string{} // hosts, by the NICs that they have
-	var names []string
+	var names, nics []string
 	for _, h := range carriers {
 		switch {
 		case h.cluster != cluster.id, len(c.Hosts) > 0 && !slices.Contains(c.Hosts, h.host.Name), slices.Contains(h.nics, c.HostNIC),
@@ -297,11 +297,13 @@ func (e *Engine) checkHostNICs(ctx context.Context, c virt.CreateNetwork, cluste
 		have := strings.Join(h.nics, ", ")
 		without[have] = append(without[have], h.host.Name)
 		names = append(names, h.host.Name)
+		nics = append(nics, h.nics...)
 	}
 	if len(names) == 0 {
 		return nil
 	}
 	slices.Sort(names)
+	slices.Sort(nics)
 	var found []string
 	for _, have := range slices.Sorted(maps.Keys(without)) {
 		slices.Sort(without[have])
@@ -312,5 +314,5 @@ func (e *Engine) checkHostNICs(ctx context.Context, c virt.CreateNetwork, cluste
 		summary += fmt.Sprintf(", nor have others of cluster %s (%d)", cluster.name, others)
 	}
 	return &virt.Error{Kind: virt.ErrNotFound, Object: virt.Ref{Kind: virt.KindHost, Name: names[0]}, Summary: summary,
-		Found: strings.Join(found, "; "), Hint: "check host_nic"}
+		Found: strings.Join(found, "; "), Hint: checkName("host_nic", c.HostNIC, nics)}
 }

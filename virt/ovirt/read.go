@@ -169,7 +169,7 @@ func (e *Engine) Storage(ctx context.Context, name string) (*virt.Storage, error
 		names = append(names, s.Name)
 	}
 	return nil, &virt.Error{Kind: virt.ErrNotFound, Object: virt.Ref{Kind: virt.KindStorage, Name: name}, Summary: "is not there",
-		Found: strings.Join(names, ", "), Hint: "name a storage domain of the engine"}
+		Found: strings.Join(names, ", "), Hint: checkName("the name of the storage domain", name, names)}
 }
 
 // domain gives the storage domain of a name that a data centre has.
@@ -191,8 +191,12 @@ func (e *Engine) domain(ctx context.Context, name, centre string) (domainInfo, e
 		}
 	}
 	slices.Sort(names)
-	return domainInfo{}, &virt.Error{Kind: virt.ErrNotFound, Object: virt.Ref{Kind: virt.KindStorage, Name: name},
-		Summary: "is not there in this data centre", Found: strings.Join(names, ", "), Hint: "name a storage domain of the data centre"}
+	summary := "is not there"
+	if centre != "" {
+		summary += " in this data centre"
+	}
+	return domainInfo{}, &virt.Error{Kind: virt.ErrNotFound, Object: virt.Ref{Kind: virt.KindStorage, Name: name}, Summary: summary,
+		Found: strings.Join(names, ", "), Hint: checkName("the name of the storage domain", name, names)}
 }
 
 // Volumes implements virt.Reader: the disks of a storage domain.
@@ -293,8 +297,12 @@ func (e *Engine) template(ctx context.Context, ref virt.Ref, name, centre string
 	}
 	switch len(newest) {
 	case 0:
+		known, err := e.templateNames(ctx)
+		if err != nil {
+			return templateInfo{}, explain("list the templates", ref, err)
+		}
 		return templateInfo{}, &virt.Error{Kind: virt.ErrNotFound, Object: ref, Summary: fmt.Sprintf("template %q is not there", name),
-			Hint: "check the name of the template, and its data centre"}
+			Found: strings.Join(known, ", "), Hint: checkName("the name of the template, and its data centre", name, known)}
 	case 1:
 		for _, t := range newest {
 			return t, nil
@@ -310,6 +318,14 @@ func (e *Engine) template(ctx context.Context, ref virt.Ref, name, centre string
 	}
 	return templateInfo{}, &virt.Error{Kind: virt.ErrConflict, Object: ref, Summary: fmt.Sprintf("template %q is there in several data centres", plain),
 		Found: strings.Join(where, ", "), Hint: "write it with its data centre, as " + where[0]}
+}
+
+// templateNames gives the names of all templates, for who looks for one that is
+// not there.
+func (e *Engine) templateNames(ctx context.Context) ([]string, error) {
+	names, err := list(ctx, e.Client, kindTemplate, "/templates", query{}, func(t *ovirtsdk.Template) (string, error) { return value(t.Name()), nil })
+	slices.Sort(names)
+	return slices.Compact(names), err
 }
 
 // sameShape tells whether templates are alike in all that an image shows.
@@ -378,7 +394,7 @@ func (e *Engine) findHost(ctx context.Context, name string) (hostInfo, error) {
 	}
 	slices.Sort(names)
 	return hostInfo{}, &virt.Error{Kind: virt.ErrNotFound, Object: virt.Ref{Kind: virt.KindHost, Name: name}, Summary: "is not there",
-		Found: strings.Join(names, ", "), Hint: "check the name of the host"}
+		Found: strings.Join(names, ", "), Hint: checkName("the name of the host", name, names)}
 }
 
 // GuestInfo implements virt.Reader: what the agent has told the engine.
