@@ -123,6 +123,9 @@ func collectNames(v any, names map[string]string) {
 var passing = []string{"href", "link", "actions", "creation_time", "start_time", "stop_time", "date", "mac", "reported_devices", "fqdn",
 	"summary", "statistics", "image_id", "qcow_version", "actual_size", "total_size", "initial_size"}
 
+// hostKeys are what a guest is told of its host keys, which are drawn.
+var hostKeys = regexp.MustCompile(`(?m)^(ssh_keys:|# nactl: SSH host key of VM).*$`)
+
 func normal(key string, v any, names *strings.Replacer) any {
 	switch v := v.(type) {
 	case map[string]any:
@@ -149,7 +152,7 @@ func normal(key string, v any, names *strings.Replacer) any {
 		}
 		return out
 	case string:
-		if v = names.Replace(v); key == "id" && uuid.Validate(v) == nil {
+		if v = hostKeys.ReplaceAllString(names.Replace(v), ""); key == "id" && uuid.Validate(v) == nil {
 			return "an id"
 		}
 		return v

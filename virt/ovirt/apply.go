@@ -231,7 +231,11 @@ func (e *Engine) failed(ctx context.Context, c virt.Change, err error) error {
 	case errors.As(err, &known) && known.Kind == virt.ErrNotFound && known.Object.Kind == "":
 		return &virt.Error{Kind: virt.ErrNotFound, Object: ref, Summary: "has gone while it was waited for", Err: e.words(ctx)}
 	}
-	return explain(verb(c), ref, err)
+	err = explain(verb(c), ref, err)
+	if ctx.Err() != nil && errors.As(err, &known) && known.Hint == "" {
+		known.Hint = "look what the engine makes of it, and run this again, with more time if that is what it needs"
+	}
+	return err
 }
 
 // words gives what the engine's events say of a change; nil for nothing.
