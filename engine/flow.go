@@ -9,6 +9,7 @@ import (
 // frame is where in a play steps stand.
 type frame struct {
 	batch *batch
+	round *round // of the loops of blocks around them
 	// rescued says that a rescue takes over where they fail.
 	rescued bool
 	handler bool
@@ -39,10 +40,19 @@ func (r *runner) nodes(ctx context.Context, p *play, list []playbook.Node, targe
 	}
 }
 
-// block runs a block: where its body fails, its rescue; and always in any case,
+// block runs a block, once or for each item of its loop.
+func (r *runner) block(ctx context.Context, p *play, b *playbook.Block, targets []*target, f frame) {
+	if b.Compiled.Loop != nil {
+		r.blockLoop(ctx, p, b, targets, f)
+		return
+	}
+	r.blockOnce(ctx, p, b, targets, f)
+}
+
+// blockOnce runs a block once: where its body fails, its rescue; and always in any case,
 // after which a target that had failed is as failed as before. What cannot be
 // reached is neither rescued nor cleaned up.
-func (r *runner) block(ctx context.Context, p *play, b *playbook.Block, targets []*target, f frame) {
+func (r *runner) blockOnce(ctx context.Context, p *play, b *playbook.Block, targets []*target, f frame) {
 	body := f
 	body.rescued = f.rescued || len(b.Rescue) > 0
 	r.nodes(ctx, p, b.Body, targets, body)

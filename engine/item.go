@@ -21,9 +21,8 @@ func (r *runner) onTarget(ctx context.Context, p *play, s *playbook.Step, t *tar
 	if r.stopped(ctx) {
 		return
 	}
-	sc := r.scope(p, t, s)
-	sc.frame = f
-	at := event.At{Step: s.ID, Target: t.Name}
+	sc := r.scope(p, t, s, f)
+	at := event.At{Step: f.round.id(s.ID), Target: t.Name}
 	if ctx.Err() != nil {
 		res := failure(sc, event.Result{At: at}, context.Cause(ctx))
 		r.ended(t, s, res, registered(&res, nil))
@@ -99,14 +98,22 @@ func (r *runner) loop(ctx context.Context, sc *scope, at event.At, items []*sour
 	r.ended(t, s, sum, registeredLoop(&sum, results, values))
 }
 
-// label gives a loop item in short.
+// label gives an item of a step's loop in short.
 func label(ctx context.Context, sc *scope, item *source.Node) string {
-	if t := sc.step.Compiled.LoopLabel; t != nil {
+	if sc.hidden() {
+		return event.Masked
+	}
+	return labelOf(ctx, sc, sc.step.Compiled.LoopLabel, item)
+}
+
+// labelOf gives an item in short, by its loop_label where there is one.
+func labelOf(ctx context.Context, sc *scope, t *expr.Template, item *source.Node) string {
+	if t != nil {
 		if n, err := sc.eval(ctx, t); err == nil {
 			item = n
 		}
 	}
-	if item.ContainsSecret() || sc.hidden() {
+	if item.ContainsSecret() {
 		return event.Masked
 	}
 	for _, key := range []string{"name", "vm", "id"} {

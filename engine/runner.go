@@ -1,9 +1,11 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -167,17 +169,11 @@ func alive(targets []*target) []*target {
 // step runs one step on targets side by side.
 func (r *runner) step(ctx context.Context, p *play, s *playbook.Step, targets []*target, f frame) {
 	start := time.Now()
-	e := event.StepStarted{Step: s.ID, Play: p.ID, Name: r.title(ctx, p, s, targets[0]), Word: s.Word, Index: p.index[s], Total: r.steps,
-		Handler: f.handler, Position: position(s.Range)}
-	var names []string
-	for _, t := range targets {
-		names = append(names, t.Name)
-	}
-	e.Targets = names
-	r.sink.Emit(e)
-	if !r.confirmed(ctx, s, e.Name) {
+	id, title := f.round.id(s.ID), r.title(ctx, p, s, targets[0], f)
+	names := r.announce(p, s, title, targets, f)
+	if !r.confirmed(ctx, s, title) {
 		for _, t := range targets {
-			res := event.Result{At: event.At{Step: s.ID, Target: t.Name}, Status: event.Skipped, Reason: "left out at the prompt"}
+			res := event.Result{At: event.At{Step: id, Target: t.Name}, Status: event.Skipped, Reason: "left out at the prompt"}
 			r.ended(t, s, res, registered(&res, nil))
 		}
 	} else if s.RunOnce {
@@ -192,8 +188,22 @@ func (r *runner) step(ctx context.Context, p *play, s *playbook.Step, targets []
 		}
 		each(limit, len(targets), func(i int) { r.onTarget(ctx, p, s, targets[i], f) })
 	}
-	r.sink.Emit(event.StepEnded{Step: s.ID, Targets: names, Elapsed: event.Seconds(time.Since(start))})
+	r.sink.Emit(event.StepEnded{Step: id, Targets: names, Elapsed: event.Seconds(time.Since(start))})
 	r.tooMany(p, s, f.batch)
+}
+
+// announce tells that a step begins, and gives the names of its targets.
+func (r *runner) announce(p *play, s *playbook.Step, title string, targets []*target, f frame) []string {
+	var names []string
+	for _, t := range targets {
+		names = append(names, t.Name)
+	}
+	if labels := f.round.labels(); labels != "" {
+		title = strings.TrimSpace(cmp.Or(title, s.Word) + " " + labels)
+	}
+	r.sink.Emit(event.StepStarted{Step: f.round.id(s.ID), Play: p.ID, Name: title, Word: s.Word, Index: p.index[s], Total: r.steps,
+		Handler: f.handler, Targets: names, Position: position(s.Range)})
+	return names
 }
 
 // forks is how many targets of a play run side by side.
@@ -206,11 +216,11 @@ func (r *runner) forks(p *play) int {
 
 // title gives the step's name as it reads on its first target; where it cannot
 // be evaluated yet, as it is written.
-func (r *runner) title(ctx context.Context, p *play, s *playbook.Step, t *target) string {
+func (r *runner) title(ctx context.Context, p *play, s *playbook.Step, t *target, f frame) string {
 	if s.Compiled.Name == nil || s.Compiled.Name.IsStatic() {
 		return s.Name
 	}
-	n, err := r.scope(p, t, s).eval(ctx, s.Compiled.Name)
+	n, err := r.scope(p, t, s, f).eval(ctx, s.Compiled.Name)
 	if err != nil || n.ContainsUnknown() {
 		return s.Name
 	}

@@ -27,14 +27,14 @@ type scope struct {
 	peers  map[string]*scope // of targets.NAME, shared among them
 }
 
-func (r *runner) scope(p *play, t *target, s *playbook.Step) *scope {
-	return &scope{run: r, play: p, target: t, on: t, step: s, locals: map[string]any{}, memo: map[string]any{}, busy: map[string]bool{}, peers: map[string]*scope{}}
+func (r *runner) scope(p *play, t *target, s *playbook.Step, f frame) *scope {
+	return &scope{run: r, play: p, target: t, on: t, step: s, frame: f, locals: f.round.locals(t), memo: map[string]any{}, busy: map[string]bool{}, peers: map[string]*scope{}}
 }
 
 // with gives a scope that knows further names, for one item of a loop.
 func (s *scope) with(locals map[string]any) *scope {
-	c := s.run.scope(s.play, s.target, s.step)
-	c.frame, c.on = s.frame, s.on
+	c := s.run.scope(s.play, s.target, s.step, s.frame)
+	c.on = s.on
 	maps.Copy(c.locals, s.locals)
 	maps.Copy(c.locals, locals)
 	return c
@@ -134,7 +134,7 @@ func (s *scope) peer(name string) *scope {
 	if t == nil {
 		return nil
 	}
-	p := s.run.scope(s.play, t, nil)
+	p := s.run.scope(s.play, t, nil, frame{})
 	p.peers = s.peers
 	s.peers[name] = p
 	return p

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/nactl/nactl/engine/diag"
+	"github.com/nactl/nactl/engine/expr"
 	"github.com/nactl/nactl/engine/source"
 )
 
@@ -25,6 +26,14 @@ type Block struct {
 	Rescue []Node
 	Always []Node
 	Role   *Role // that it is a use of, or nil
+
+	// Loop is a list, or an expression that gives one: all of the block is done once
+	// for each item. nil for once.
+	Loop      *source.Node
+	LoopVar   string
+	LoopLabel *source.Node
+	// Compiled holds the expressions of the loop, once Compile was called.
+	Compiled struct{ Loop, LoopLabel *expr.Template }
 
 	inherited        // what it says, beside what is said around it
 	conditional bool // it has a when
@@ -127,7 +136,7 @@ func allOf(terms []*source.Node) *source.Node {
 
 // ansibleBlockKeys are what people write by habit.
 var ansibleBlockKeys = map[string]string{
-	"loop": "include with the loop on each step", "with_items": "loop on each step", "become": "become of the inventory", "environment": "env of the steps",
+	"with_items": "loop", "loop_control": "loop_var or loop_label", "become": "become of the inventory", "environment": "env of the steps",
 }
 
 // nodes reads a list of steps and blocks.
@@ -193,8 +202,12 @@ func (l *loader) block(n *source.Node, in inherited) *Block {
 
 // heading reads what a block says of its steps.
 func (l *loader) heading(b *Block, n *source.Node, words *keywords[Block], what string) {
+	b.LoopVar = "item"
 	for _, e := range n.Entries {
 		w := words.find(e.Key.Str)
+		if w != nil && w.Needs != "" && n.Get(w.Needs) == nil {
+			l.errorf(e.Key.Range, "block", "%s needs %s", w.Name, w.Needs)
+		}
 		switch {
 		case w != nil && w.read != nil:
 			w.read(l, b, e)

@@ -53,7 +53,6 @@ func TestBlockErrors(t *testing.T) {
 		"block of one step":       {"- block: {debug: x}" + fine, "", "steps are a list, found a mapping"},
 		"rescue alone":            {"- rescue: [{debug: x}]" + fine, "", "rescue and always belong to a block"},
 		"step in a block":         {"- block: [{debug: x}]\n      debug: y", "", "6:7: a block cannot do debug itself"},
-		"loop on a block":         {"- block: [{debug: x}]\n      loop: [1]", "", `unknown key "loop" in a block`},
 		"typo in a block":         {"- block: [{debug: x}]\n      rescu: []", "", `unknown key "rescu" in a block, did you mean "rescue"?`},
 		"mistake in a rescue":     {"- block: [{debug: x}]\n      rescue: [{debg: x}]", "", `unknown step or key "debg", did you mean "debug"?`},
 		"name of the body":        {"- block: [{debug: x}, {debug: y, register: r}]\n      rescue: [{debug: \"{{ r.msg }}\"}]", "", `"r" may have no value here: a step before may have failed`},
@@ -178,7 +177,6 @@ func TestIncludeErrors(t *testing.T) {
 		"itself":              {"- include: self.yml", "includes itself: "},
 		"in a circle":         {"- include: a.yml", "includes itself: "},
 		"with a step":         {"- {include: bad.yml, debug: x}", "an include cannot do debug itself"},
-		"with a loop":         {"- {include: bad.yml, loop: [1]}", `unknown key "loop" in an include`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if _, said := loadFiles(t, play(tc.step)); !strings.Contains(said, tc.want) {
@@ -199,5 +197,26 @@ func TestIncludeErrors(t *testing.T) {
 				t.Errorf("no diagnostic says %q; there are:\n%s", tc.want, said)
 			}
 		})
+	}
+}
+
+func TestBlockLoopErrors(t *testing.T) {
+	for name, tc := range map[string]struct{ steps, want string }{
+		"item outside":        {"- {block: [{debug: x}], loop: [1]}\n    - debug: \"{{ item }}\"", "unknown name item"},
+		"set in a loop":       {"- {block: [{set_vars: {v: 1}}], loop: \"{{ [1] }}\"}\n    - debug: \"{{ v }}\"", `"v" may have no value here: it is set only when the loop of a block has items`},
+		"registered":          {"- {block: [{debug: x, register: r}], loop: \"{{ [1] }}\"}\n    - debug: \"{{ r.changed }}\"", `"r" may have no value here`},
+		"label without loop":  {"- {block: [{debug: x}], loop_label: x}", "loop_label needs loop"},
+		"not a list":          {"- {block: [{debug: x}], loop: {a: 1}}", "loop: wanted a list or an expression that gives one"},
+		"a member of an item": {"- {block: [{debug: \"{{ item.nmae }}\"}], loop: [{name: a}]}", `did you mean "name"?`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if _, said := loadFiles(t, map[string]string{"play.yml": "- name: Test\n  targets: n1\n\n  steps:\n    " + tc.steps + "\n"}); !strings.Contains(said, tc.want) {
+				t.Errorf("no diagnostic says %q; there are:\n%s", tc.want, said)
+			}
+		})
+	}
+	_, said := loadFiles(t, map[string]string{"play.yml": "- targets: n1\n  steps:\n    - {block: [{set_vars: {v: 1}}, {debug: \"{{ item }} {{ v }} {{ loop.index }}\"}], loop: [1, 2]}\n    - debug: \"{{ v }}\"\n"})
+	if said != "" {
+		t.Error(said)
 	}
 }

@@ -295,12 +295,17 @@ func (c *compiler) loop(s *Step, t *expr.Template) map[string]expr.Field {
 	if s.Loop == nil {
 		return nil
 	}
-	item := expr.AnyType
+	return loopNames(s.LoopVar, t)
+}
+
+// loopNames describes the names that a loop over a list gives.
+func loopNames(item string, t *expr.Template) map[string]expr.Field {
+	elem := expr.AnyType
 	if list := t.Type(); list.Kind == expr.List && list.Elem != nil {
-		item = list.Elem
+		elem = list.Elem
 	}
 	return map[string]expr.Field{
-		s.LoopVar: {Type: item},
+		item: {Type: elem},
 		"loop": {Type: expr.ClosedMap(map[string]expr.Field{
 			"index": {Type: expr.IntType}, "index0": {Type: expr.IntType}, "first": {Type: expr.BoolType},
 			"last": {Type: expr.BoolType}, "length": {Type: expr.IntType},

@@ -4,6 +4,7 @@ import (
 	"maps"
 
 	"github.com/nactl/nactl/engine/expr"
+	"github.com/nactl/nactl/engine/source"
 )
 
 // known is what is known of the names at one point of a play: on every way that
@@ -91,10 +92,16 @@ const (
 // certain before any step could fail; so does always.
 func (c *compiler) block(b *Block) {
 	before := c.clone()
+	restore := c.blockLoop(b)
+	start := c.clone()
 	c.roleInputs(b)
 	c.nodes(b.Body)
 	if len(b.Rescue)+len(b.Always) > 0 {
-		c.afterBody(b, before)
+		c.afterBody(b, start)
+	}
+	restore()
+	if b.Loop != nil && (b.Loop.Kind != source.List || len(b.Loop.Items) == 0) {
+		c.known = meet(before, c.known, "it is set only when the loop of a block has items")
 	}
 	if !b.conditional {
 		return
@@ -107,6 +114,32 @@ func (c *compiler) block(b *Block) {
 			c.set(s.Register, after.names[s.Register], "")
 		}
 	})
+}
+
+// blockLoop compiles the loop of a block, and gives its steps their item until the
+// function that it returns is called.
+func (c *compiler) blockLoop(b *Block) (restore func()) {
+	if b.Loop == nil {
+		return func() {}
+	}
+	b.Compiled.Loop = c.template(b.Loop, c.scope(nil))
+	names := loopNames(b.LoopVar, b.Compiled.Loop)
+	b.Compiled.LoopLabel = c.template(b.LoopLabel, c.scope(names))
+	outer := c.clone()
+	for name, f := range names {
+		c.set(name, f, "")
+	}
+	return func() {
+		for name := range names {
+			delete(c.names, name)
+			if f, ok := outer.names[name]; ok {
+				c.set(name, f, outer.maybe[name])
+			}
+			if lacking := outer.lacking[name]; lacking != nil {
+				c.lacking[name] = lacking
+			}
+		}
+	}
 }
 
 // afterBody compiles what follows the body of a block.
