@@ -93,6 +93,7 @@ var rules = []Rule{
 	{ID: "syntax", Why: "This is not YAML.", Way: "The message has the place and the usual fix."},
 	{ID: "tab", Why: "YAML forbids tabs in indentation.", Way: "Use blanks."},
 	{ID: "tag", Why: "YAML tags make values of other types than they seem.", Way: "Delete it."},
+	{ID: "template", Why: "A template is checked before the run, so its file must be known.", Way: "Name a file of the project, or of the role's templates/."},
 	{ID: "type", Why: "The value is of another type than the key takes.", Way: "`true` and `false` for booleans; sizes and durations with their unit."},
 	{ID: "undefined", Why: "The value has no such member.", Way: "Register it first, or write `default(x, …)`."},
 	{ID: "unknown-group", Why: "The inventory has no such group.", Way: "Check its spelling."},

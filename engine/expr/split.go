@@ -121,14 +121,14 @@ func statementTag(s string) *problem {
 			}
 			return &problem{rule: "jinja", from: utf8.RuneCountInString(s[:i]), width: 2,
 				summary: "{% … %} statements are not part of this language",
-				detail:  `Use {{ cond ? a : b }} for a choice, {{ map(list, #.name) }} for a list, and loop or when on the step; for a literal {% write {{ "{%" }}.`}
+				detail:  `Use {{ cond ? a : b }} for a choice, {{ join(map(list, #.name), "\n") }} for lines of a list, and loop or when on the step; for a literal {% write {{ "{%" }}.`}
 		case '#':
 			if i > commentEnd || !strings.HasPrefix(s[i:], "{# ") {
 				continue
 			}
 			return &problem{rule: "jinja", from: utf8.RuneCountInString(s[:i]), width: 2,
 				summary: "{# … #} comments are not part of this language",
-				detail:  `Write a YAML comment; for a literal {# write {{ "{#" }}.`}
+				detail:  `Write a comment as YAML, or what the file is, has them; for a literal {# write {{ "{#" }}.`}
 		}
 	}
 	return nil

@@ -245,6 +245,11 @@ func (t *Template) evalText(ctx context.Context, values Values, list *diag.List)
 			list.Add(prob.at(t.node, p.offset))
 			continue
 		}
+		if most := p.program.opts.Limits.Bytes; b.Len()+len(text) > most {
+			list.Add((&problem{rule: "expression", width: utf8.RuneCountInString(p.program.text),
+				summary: fmt.Sprintf("the whole text gets longer than %d bytes here", most)}).at(t.node, p.offset))
+			break
+		}
 		b.WriteString(text)
 	}
 	if sum.unknown {

@@ -166,7 +166,7 @@ func (l *loader) nodes(n *source.Node, in inherited) []Node {
 		case isKey(item, "flush_handlers"):
 			out = append(out, l.flush(item, in))
 		default:
-			if s := l.step(item); s != nil {
+			if s := l.step(item, in.role); s != nil {
 				in.give(s)
 				out = append(out, s)
 			}

@@ -18,6 +18,7 @@ import (
 //	roles/NAME/defaults.yml   variables that a play may override
 //	roles/NAME/vars.yml       variables that it may not
 //	roles/NAME/files/         files that its steps read
+//	roles/NAME/templates/     templates that its steps fill in
 //
 // Each of the first five may be a folder with a main.yml instead.
 type Role struct {

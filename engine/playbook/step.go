@@ -26,7 +26,8 @@ const (
 	defaultDelay   = 5 * time.Second
 )
 
-func (l *loader) step(n *source.Node) *Step {
+// step reads one step; role is the one that it belongs to, or nil.
+func (l *loader) step(n *source.Node, role *Role) *Step {
 	if n.Kind != source.Map {
 		l.errorf(n.Range, "step", "a step is a mapping with one step word, found %s", n.Kind)
 		return nil
@@ -42,7 +43,8 @@ func (l *loader) step(n *source.Node) *Step {
 		if spec := l.steps.Lookup(e.Key.Str); spec != nil {
 			words = append(words, e.Key)
 			if s.Spec == nil {
-				s.Word, s.Spec, s.Args = spec.Name, spec, arguments(spec, e.Value)
+				s.Word, s.Spec = spec.Name, spec
+				s.Args = spec.FillTemplates(arguments(spec, e.Value), func(n *source.Node) *source.Node { return l.template(n, role) })
 				s.Range = e.Key.Range
 			}
 			continue

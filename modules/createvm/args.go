@@ -35,7 +35,7 @@ type Args struct {
 	Hostname    string                 `arg:"hostname,create_only" doc:"host name inside the guest; left out: the VM's name"`
 	SSHKeys     []string               `arg:"ssh_keys,create_only" doc:"public keys of the image's default user"`
 	Users       []User                 `arg:"users,create_only" doc:"accounts that the guest makes at its first boot"`
-	Run         []Line                 `arg:"run,create_only" doc:"commands that the guest runs once, at its first boot: lists of arguments, or lines for /bin/sh"`
+	Run         []First                `arg:"run,create_only" doc:"commands that the guest runs once, at its first boot: lists of arguments, lines for /bin/sh, or scripts"`
 	CloudInit   step.Opt[bool]         `arg:"cloud_init,create_only" doc:"false: no seed for cloud-init is made"`
 	Libvirt     Libvirt                `arg:"libvirt" doc:"what only libvirt nodes have"`
 	Ovirt       Ovirt                  `arg:"ovirt" doc:"what only oVirt engines have"`
@@ -100,6 +100,23 @@ func (s *Sudo) Decode(n *source.Node) error {
 // Shape describes both.
 func (*Sudo) Shape() step.Shape {
 	return step.Shape{Word: "boolean or text", Text: true, Boolean: true}
+}
+
+// First is one of run.
+type First struct {
+	Line     Line           `arg:"line" doc:"a list of arguments, or a line for /bin/sh"`
+	Template *step.Template `arg:"template" doc:"a file of the project, or of the role's templates: a script for /bin/sh whose expressions are replaced by their values"`
+}
+
+// Bare lets run: [[apt, update]] stand for lines.
+func (*First) Bare() string { return "line" }
+
+// command gives what the guest runs.
+func (f First) command() []string {
+	if f.Template != nil {
+		return Line{"/bin/sh", "-c", f.Template.Text}
+	}
+	return f.Line
 }
 
 // Line is a command: a list of arguments, or a line for /bin/sh.
@@ -191,6 +208,11 @@ func (a *Args) Validate(v *step.Validation) {
 			v.Errorf("disks", "two disks are called %q", d.Name)
 		}
 		seen[d.Name] = true
+	}
+	for _, r := range a.Run {
+		if (r.Template != nil) == (r.Line != nil) {
+			v.Errorf("run", "run: an entry is a command, or names a template")
+		}
 	}
 	if boot > 1 {
 		v.Errorf("disks", "%d disks have boot: true; one is the image's own", boot)

@@ -262,7 +262,7 @@ func (a *Args) seed() *virt.CloudInit {
 		})
 	}
 	for _, r := range a.Run {
-		ci.Run = append(ci.Run, r)
+		ci.Run = append(ci.Run, r.command())
 	}
 	return ci
 }

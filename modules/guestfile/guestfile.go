@@ -13,13 +13,12 @@ import (
 
 // Args are the arguments of guest_file.
 type Args struct {
-	VM      string           `arg:"vm,required,identity" doc:"name of the VM"`
-	Path    string           `arg:"path,required,identity" doc:"absolute path inside the guest"`
-	Content step.Opt[string] `arg:"content" doc:"the whole content, as text"`
-	Src     step.Opt[string] `arg:"src" doc:"a file of the project whose content to use"`
-	Mode    step.Opt[Mode]   `arg:"mode" doc:"permissions in octal, as 0644"`
-	Owner   step.Opt[string] `arg:"owner" doc:"user name"`
-	Group   step.Opt[string] `arg:"group" doc:"group name"`
+	VM   string `arg:"vm,required,identity" doc:"name of the VM"`
+	Path string `arg:"path,required,identity" doc:"absolute path inside the guest"`
+	step.ContentArgs
+	Mode  step.Opt[step.FileMode] `arg:"mode" doc:"permissions in octal, as 0644"`
+	Owner step.Opt[string]        `arg:"owner" doc:"user name"`
+	Group step.Opt[string]        `arg:"group" doc:"group name"`
 }
 
 // Output is what guest_file gives.
@@ -49,7 +48,7 @@ var Spec = &step.Spec{
 
 // Validate checks the arguments against each other.
 func (a *Args) Validate(v *step.Validation) {
-	v.OneOf("guest_file", "content", "src")
+	a.Check(v, "guest_file")
 	if !v.Partial && a.Path != "" && a.Path[0] != '/' {
 		v.Errorf("path", "path has to be absolute, found %q", a.Path)
 	}
@@ -61,18 +60,15 @@ func (a *Args) Ensure(ctx context.Context, env *step.Env) (step.Result, error) {
 	if err != nil {
 		return step.Result{}, err
 	}
-	content, err := a.content(env)
+	content, _, err := a.Bytes(env, vm.Ref())
 	if err != nil {
 		return step.Result{}, err
-	}
-	if content == nil {
-		return step.Result{}, &virt.Error{Kind: virt.ErrUndecided, Object: vm.Ref(), Summary: "the content is known only afterwards"}
 	}
 	sum := sha256.Sum256(content)
 	ref := virt.Ref{Kind: virt.KindGuestFile, Scope: a.VM, Name: a.Path}
 	change := virt.GuestWrite{
 		On: virt.On{Ref: ref}, Content: content, SHA256: hex.EncodeToString(sum[:]), Size: int64(len(content)),
-		Mode: step.Map(a.Mode, func(m Mode) string { return string(m) }), Owner: a.Owner.Opt, Group: a.Group.Opt,
+		Mode: step.Map(a.Mode, func(m step.FileMode) string { return string(m) }), Owner: a.Owner.Opt, Group: a.Group.Opt,
 	}
 	// The content is not wanted, the checksum is: limit 0 would leave that out.
 	switch f, err := env.Platform.GuestFile(ctx, a.VM, a.Path, 1); {
@@ -89,16 +85,4 @@ func (a *Args) Ensure(ctx context.Context, env *step.Env) (step.Result, error) {
 func missing(err error) bool {
 	var e *virt.Error
 	return errors.As(err, &e) && e.Kind == virt.ErrNotFound && e.Object.Kind == virt.KindGuestFile
-}
-
-// content gives what the file is to hold; nil when only the run will show it.
-func (a *Args) content(env *step.Env) ([]byte, error) {
-	if src, ok := a.Src.Get(); ok {
-		return env.Files.ReadFile(src)
-	}
-	text, ok := a.Content.Get()
-	if !ok {
-		return nil, nil
-	}
-	return []byte(text), nil
 }

@@ -1,30 +1,29 @@
-package guestfile
+package step
 
 import (
 	"fmt"
 	"strconv"
 
 	"github.com/nactl/nactl/engine/source"
-	"github.com/nactl/nactl/modules/step"
 )
 
-// Mode is a file's permissions as four octal digits.
-type Mode string
+// FileMode is a file's permissions as four octal digits.
+type FileMode string
 
 // Decode reads octal digits. YAML reads an unquoted 0644 as a number, so the text
 // as it stands in the file counts.
-func (m *Mode) Decode(n *source.Node) error {
-	text, _ := step.Text(n)
+func (m *FileMode) Decode(n *source.Node) error {
+	text, _ := Text(n)
 	v, err := strconv.ParseUint(text, 8, 16)
 	if err != nil || v > 0o7777 || len(text) < 3 {
 		return fmt.Errorf("wanted permissions in octal such as 0644, found %q", text)
 	}
-	*m = Mode(fmt.Sprintf("%04o", v))
+	*m = FileMode(fmt.Sprintf("%04o", v))
 	return nil
 }
 
 // Shape describes octal digits. To most readers of YAML an unquoted 0644 is a
 // number.
-func (*Mode) Shape() step.Shape {
-	return step.Shape{Word: "octal digits", Text: true, Integer: true, Pattern: "^0*[0-7]{3,4}$"}
+func (*FileMode) Shape() Shape {
+	return Shape{Word: "octal digits", Text: true, Integer: true, Pattern: "^0*[0-7]{3,4}$"}
 }
