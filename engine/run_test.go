@@ -394,3 +394,17 @@ func TestConfirm(t *testing.T) {
 	s.want("said", x.said(), "b true|c|d")
 	s.want("results", x.results(), "skipped: left out at the prompt\nok\nok\nok")
 }
+
+// Who may not do one thing is let in all the same: the step fails, and the target
+// is not given up as unreachable.
+func TestDenied(t *testing.T) {
+	s := on(t, "a", vm("x", virt.Running))
+	s.targets["a"].Before = func(context.Context, virt.Change) error {
+		return &virt.Error{Kind: virt.ErrDenied, Object: virt.VMRef("x"), Summary: "cannot change its CPUs"}
+	}
+	x := s.play("- set_cpu: {vm: x, count: 2}\n  ignore_errors: true\n- debug: goes on")
+	s.want("results", x.results(), "ignored: cannot change its CPUs\nok")
+	if f := all[event.Result](x)[0].Error; f.Kind != "denied" {
+		t.Errorf("kind %q", f.Kind)
+	}
+}

@@ -20,6 +20,8 @@ var (
 	ErrUnreachable = errors.New("unreachable")
 	// ErrAuth: the node or engine does not let us in.
 	ErrAuth = errors.New("not let in")
+	// ErrDenied: the node or engine knows us and does not let us do this.
+	ErrDenied = errors.New("not allowed")
 	// ErrDiverged: the object changed since the step looked at it.
 	ErrDiverged = errors.New("changed meanwhile")
 	// ErrOutcomeUnknown: the reply to a change was lost; it may have been made.

@@ -32,6 +32,7 @@ var kinds = []struct {
 	{virt.ErrUnsupported, "unsupported"},
 	{virt.ErrUnreachable, "unreachable"},
 	{virt.ErrAuth, "auth"},
+	{virt.ErrDenied, "denied"},
 	{virt.ErrDiverged, "diverged"},
 	{virt.ErrOutcomeUnknown, "outcome_unknown"},
 	{virt.ErrInvalid, "invalid"},

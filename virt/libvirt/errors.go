@@ -39,7 +39,7 @@ var kinds = map[lv.ErrorNumber]error{
 	lv.ERR_AUTH_FAILED:           virt.ErrAuth,
 	lv.ERR_AUTH_CANCELLED:        virt.ErrAuth,
 	lv.ERR_AUTH_UNAVAILABLE:      virt.ErrAuth,
-	lv.ERR_ACCESS_DENIED:         virt.ErrAuth,
+	lv.ERR_ACCESS_DENIED:         virt.ErrDenied,
 	lv.ERR_AGENT_UNRESPONSIVE:    virt.ErrAgent,
 	lv.ERR_AGENT_UNSYNCED:        virt.ErrAgent,
 	lv.ERR_NO_CONNECT:            virt.ErrUnreachable,

@@ -372,7 +372,7 @@ func (e *Engine) findCluster(ctx context.Context, about virt.Ref, name, centre s
 		return fit[0], nil
 	case name == "" && len(fit) > 1:
 		return clusterInfo{}, &virt.Error{Kind: virt.ErrInvalid, Object: about, Summary: "does not say in which cluster it is to be",
-			Found: strings.Join(names, ", "), Hint: "write cluster, for " + where + " has several"}
+			Found: strings.Join(names, ", "), Hint: "name one as cluster (for create_vm and create_vlan below ovirt:), for " + where + " has several"}
 	default:
 		return clusterInfo{}, &virt.Error{Kind: virt.ErrNotFound, Object: virt.Ref{Kind: kindOfCluster, Name: name}, Summary: "is not there on " + where,
 			Found: strings.Join(names, ", "), Hint: checkName("the name of the cluster", name, names)}

@@ -24,7 +24,8 @@ func checkName(what, name string, known []string) string {
 // something between us and the engine answered in its place.
 //
 // It unwraps to the kind of failure: ErrNotFound, ErrConflict, ErrBusy (a lock;
-// trying again later may work), ErrInvalid, ErrAuth, ErrUnreachable, or none.
+// trying again later may work), ErrInvalid, ErrAuth, ErrDenied,
+// ErrUnreachable, or none.
 type Fault struct {
 	Status        int      // HTTP status; 200 for a fault that came as a success
 	Method, Path  string   // of the request; Path is under the API's root
@@ -57,6 +58,8 @@ func (f *Fault) Error() string {
 // Unwrap gives the kind of failure.
 func (f *Fault) Unwrap() error {
 	switch {
+	case f.Status == http.StatusForbidden && !f.login && !f.foreign:
+		return virt.ErrDenied
 	case f.Status == http.StatusUnauthorized, f.Status == http.StatusForbidden, strings.Contains(f.Detail, noAdminText):
 		return virt.ErrAuth
 	case f.foreign, f.Status == http.StatusBadGateway, f.Status == http.StatusServiceUnavailable, f.Status == http.StatusGatewayTimeout:

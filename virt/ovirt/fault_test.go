@@ -45,7 +45,7 @@ func TestFaults(t *testing.T) {
 		{"bad", 400, plain("[VLAN ID must be a number between 0 and 4094.]"), virt.ErrInvalid, "4094"},
 		{"locked for good", 400, plain("[There was an attempt to change Hosted Engine VM values that are locked.]"), virt.ErrInvalid, "locked"},
 		{"missing in the body", 404, plain("Entity not found: Cluster: name=x"), virt.ErrNotFound, "Cluster: name=x"},
-		{"permission", 403, plain("[User is not authorized to perform this action.]"), virt.ErrAuth, "not authorized"},
+		{"permission", 403, plain("[User is not authorized to perform this action.]"), virt.ErrDenied, "not authorized"},
 		{"exception", 500, "<fault><reason>Operation Failed</reason></fault>", nil, "Operation Failed"},
 		{"no body", 404, "", virt.ErrNotFound, "not found"},
 		{"as a success", 200, plain("[Cannot run VM: VM is locked. Please try again in a few minutes.]"), virt.ErrBusy, "locked"},

@@ -45,6 +45,9 @@ func init() { // not a literal: help lists the table that it is in
 		{"lock-vm VM", "hold a VM's lock, as another operation would, until heal", lockVM},
 		{"lose-host HOST", "let a host not respond, with the VMs on it", onHost((*Engine).LoseHost)},
 		{"find-host HOST", "bring a lost host back", onHost((*Engine).FindHost)},
+		{"host-state HOST STATE", "put a host into a state that it got into by itself, as down or installing", hostState},
+		{"fail-activate HOST", "let a host end install_failed when it is activated", byName((*Engine).FailActivate)},
+		{"fail-snapshot VM", "let snapshots of a VM fail", byName((*Engine).FailSnapshot)},
 		{"reboot-host HOST", "reboot a host: network configuration that was not committed is lost", onHost((*Engine).RebootHost)},
 		{"desync HOST NETWORK", "let a host carry a network otherwise than it is defined", desync},
 		{"address VM NIC IP [IP...]", "let a VM's guest agent report these addresses for a NIC", address},
@@ -276,6 +279,21 @@ func onHost(f func(*Engine, string) bool) func(*Engine, []string) error {
 		}
 		return nil
 	}
+}
+
+// hostStates are those that a host gets into without an order.
+var hostStates = []string{"up", "down", "error", "installing", "install_failed", "maintenance", "non_operational", "non_responsive", "connecting", "reboot", "unassigned"}
+
+func hostState(e *Engine, args []string) error {
+	switch {
+	case len(args) != 2:
+		return fmt.Errorf("it takes a host and a state")
+	case !slices.Contains(hostStates, args[1]):
+		return fmt.Errorf("a state is one of %s", strings.Join(hostStates, ", "))
+	case !e.SetHostState(args[0], args[1]):
+		return fmt.Errorf("there is no host %q", args[0])
+	}
+	return nil
 }
 
 func desync(e *Engine, args []string) error {

@@ -60,6 +60,9 @@ func TestTell(t *testing.T) {
 			return strings.Contains(c.get("/hosts/"+c.id("hosts", "host001")+"/networkattachments").String(), "<in_sync>false")
 		}},
 		{"lose-host host002", func() bool { return len(c.get("/hosts?search=status%3Dnon_responsive").kids) == 1 }},
+		{"host-state host002 down", func() bool { return len(c.get("/hosts?search=status%3Ddown").kids) == 1 }},
+		{"fail-activate host001", func() bool { return c.e.rules["noactivate host001"] }},
+		{"fail-snapshot vm00001", func() bool { return c.e.rules["nosnapshot vm00001"] }},
 		{"expire-tokens", func() bool {
 			gone := status("GET", "/vms", "") == 401
 			c.login()
@@ -122,6 +125,8 @@ func TestTellMistakes(t *testing.T) {
 		"slow soon":                    "invalid duration",
 		"drop POST":                    "belong together",
 		"lose-host nobody":             "no host",
+		"host-state host001 tired":     "a state is one of",
+		"host-state nobody up":         "no host",
 		"lock-vm nobody":               "no VM",
 		"desync host001 nothing":       "does not carry",
 		"address vm00001 nic9 1.2.3.4": "NIC",
