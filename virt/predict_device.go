@@ -64,6 +64,10 @@ func newNIC(s NICSpec, n int) NIC {
 
 func (r Rules) attachDisk(vm, after *VM, c AttachDisk, d *diff) error {
 	path := "disks." + c.Disk.Name
+	if k := after.Disk(c.Disk.Name); k != nil && k.Broken != "" {
+		return &Error{Kind: ErrConflict, Object: vm.Ref(), Summary: fmt.Sprintf("has a disk %q that cannot be used", k.Name), Found: k.Broken,
+			Hint: "take it away with detach_disk, delete_volume: true, and attach it again"}
+	}
 	if k := after.Disk(c.Disk.Name); k != nil {
 		if c.Disk.Volume != "" && (k.Volume != c.Disk.Volume || c.Disk.Storage != "" && k.Storage != c.Disk.Storage) {
 			return &Error{Kind: ErrConflict, Object: vm.Ref(),

@@ -150,6 +150,7 @@ type Disk struct {
 	Path       Opt[string] `json:"path,omitzero"`
 	Serial     string      `json:"serial,omitempty"`
 	Backing    string      `json:"backing,omitempty"`
+	Broken     string      `json:"broken,omitempty"` // why it cannot be used; empty for a whole disk
 	In         Presence    `json:"in"`
 }
 

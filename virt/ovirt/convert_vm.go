@@ -142,6 +142,9 @@ func (m *machine) devices(v *ovirtsdk.Vm) error {
 		if k.status == ovirtsdk.DISKSTATUS_LOCKED && m.vm.Locked == "" {
 			m.vm.Locked = "the engine is working on disk " + k.disk.Name
 		}
+		if k.status == ovirtsdk.DISKSTATUS_ILLEGAL {
+			k.disk.Broken = "its copy or creation failed, or never ended"
+		}
 		m.disks = append(m.disks, k)
 	}
 	for _, n := range nics {
