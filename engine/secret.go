@@ -9,6 +9,7 @@ import (
 	"github.com/nactl/nactl/engine/event"
 	"github.com/nactl/nactl/engine/playbook"
 	"github.com/nactl/nactl/engine/source"
+	"github.com/nactl/nactl/modules/step"
 )
 
 // secrets keeps what {secret: …} mappings stand for, so that each is asked for
@@ -87,5 +88,13 @@ func (r *runner) hide(text string) {
 	}
 	if err := r.opts.Mask.Add(text); err != nil {
 		r.sink.Emit(event.Warning{Text: err.Error()})
+	}
+}
+
+// hideMade makes known what an expression made of a secret. What is too short to
+// be masked has been warned of with the secret itself.
+func (r *runner) hideMade(n *source.Node) {
+	if text, ok := step.Text(n); ok && n.Kind != source.Bool && r.opts.Mask != nil {
+		_ = r.opts.Mask.Add(text)
 	}
 }

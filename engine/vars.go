@@ -269,6 +269,9 @@ func (r *runner) reveal(ctx context.Context, n *source.Node) (any, error) {
 		}
 		return out, nil
 	default:
+		if n.Secret {
+			r.hideMade(n)
+		}
 		return expr.FromNode(n), nil
 	}
 }

@@ -35,11 +35,9 @@ type Options struct {
 	Dir        string   // where ./inventory.yml is looked for; empty = the current directory
 	Config     []string // the inventory that the configuration names
 	LibvirtURI string   // the local node's URI in the configuration
-	// Sources keeps the texts, for excerpts. Nil keeps none.
+	// Sources keeps the texts, for excerpts, and opens files that are encrypted.
+	// Nil keeps none and opens none.
 	Sources *source.Sources
-	// Decrypt opens an encrypted file of variables, all of which are secret then.
-	// Nil: such a file is an error.
-	Decrypt func(path string, text []byte) ([]byte, error)
 	// Env replaces os.LookupEnv.
 	Env func(name string) (string, bool)
 }
@@ -234,7 +232,7 @@ func (l *loader) file(path string, info fs.FileInfo) {
 	if isExecutable(info) {
 		n, problems = l.dynamic(path)
 	} else {
-		n, problems = l.opts.Sources.ParseFile(path)
+		n, problems = l.opts.Sources.ParseSealed(path, false)
 	}
 	l.list.Add(problems...)
 	if n != nil {

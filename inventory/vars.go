@@ -1,8 +1,6 @@
 package inventory
 
 import (
-	"bytes"
-	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -210,12 +208,12 @@ func (l *loader) varsFile(kind, name, path string, level int) {
 	}
 }
 
-// LoadVars reads a file of variables: a mapping, or nothing. One that is
-// encrypted goes through opts.Decrypt, and all its values are secret. The node
-// is nil when the file holds no variables.
+// LoadVars reads a file of variables: a mapping, or nothing. Of one that is
+// encrypted all values are secret. The node is nil when the file holds no
+// variables.
 func LoadVars(path string, opts Options) (*source.Node, diag.List) {
 	opts.setDefaults()
-	n, problems := parseVars(path, opts)
+	n, problems := opts.Sources.ParseSealed(path, true)
 	if len(problems) == 1 && problems[0].Rule == source.RuleEmpty {
 		return nil, nil
 	}
@@ -228,55 +226,4 @@ func LoadVars(path string, opts Options) (*source.Node, diag.List) {
 	}
 	checkSecrets(n, &problems)
 	return n, problems
-}
-
-// The beginnings of files that age has encrypted.
-var encryptedHeads = [][]byte{[]byte("age-encryption.org/v1\n"), []byte("-----BEGIN AGE ENCRYPTED FILE-----")}
-
-func parseVars(path string, opts Options) (*source.Node, diag.List) {
-	head, err := readHead(path)
-	if err != nil || !slices.ContainsFunc(encryptedHeads, func(h []byte) bool { return bytes.HasPrefix(head, h) }) {
-		return opts.Sources.ParseFile(path)
-	}
-	var list diag.List
-	at := diag.Range{Pos: diag.Pos{File: path}}
-	if opts.Decrypt == nil {
-		list.Errorf(at, "encrypted", "the file is encrypted, and no key was given")
-		return nil, list
-	}
-	text, err := os.ReadFile(path)
-	if err == nil {
-		text, err = opts.Decrypt(path, text)
-	}
-	if err != nil {
-		list.Errorf(at, "encrypted", "cannot decrypt the file: %s", oneLine(err))
-		return nil, list
-	}
-	// Not through Sources: an excerpt would show what is secret.
-	n, list := source.Parse(path, text)
-	for i, d := range list {
-		if d.Rule != source.RuleEmpty { // a message may quote the text
-			list[i].Summary = fmt.Sprintf("the decrypted text is not right here (%s); see nactl vault edit", d.Rule)
-		}
-	}
-	if n != nil {
-		n = n.WithSecret()
-	}
-	return n, list
-}
-
-// readHead gives the first bytes of a regular file.
-func readHead(path string) ([]byte, error) {
-	info, err := os.Stat(path)
-	if err != nil || !info.Mode().IsRegular() {
-		return nil, err
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	head := make([]byte, 64)
-	n, _ := f.Read(head)
-	return head[:n], nil
 }

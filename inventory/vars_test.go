@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/nactl/nactl/engine/source"
 )
 
 const varsArchive = `
@@ -121,12 +123,12 @@ b: {secret: {}}
 `)
 	decrypted := "password: hunter22\n"
 	var failure error
-	opts := Options{Env: noEnv, Decrypt: func(path string, text []byte) ([]byte, error) {
+	opts := Options{Env: noEnv, Sources: &source.Sources{Decrypt: func(path string, text []byte) ([]byte, error) {
 		if !strings.Contains(string(text), "cipher") {
 			return nil, errors.New("wrong text")
 		}
 		return []byte(decrypted), failure
-	}}
+	}}}
 	run := func() ([]string, *Inventory) {
 		inv, list := Load(context.Background(), []string{filepath.Join(dir, "inventory.yml")}, opts)
 		return say(list, dir), inv
@@ -152,16 +154,16 @@ b: {secret: {}}
 	if diff := cmp.Diff(insert("group_vars/web.yml: cannot decrypt the file: no identity matched"), got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
-	opts.Decrypt = nil
+	opts.Sources.Decrypt = nil
 	got, _ = run()
-	if diff := cmp.Diff(insert("group_vars/web.yml: the file is encrypted, and no key was given"), got); diff != "" {
+	if diff := cmp.Diff(insert("group_vars/web.yml: cannot decrypt the file: no key was given"), got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 }
 
 func TestDecryptedVarsAreSecret(t *testing.T) {
 	dir := unpack(t, "-- v.yml --\nage-encryption.org/v1\nx\n")
-	n, list := LoadVars(filepath.Join(dir, "v.yml"), Options{Decrypt: func(string, []byte) ([]byte, error) { return []byte("a: {b: [hunter22]}"), nil }})
+	n, list := LoadVars(filepath.Join(dir, "v.yml"), Options{Sources: &source.Sources{Decrypt: func(string, []byte) ([]byte, error) { return []byte("a: {b: [hunter22]}"), nil }}})
 	if list.HasErrors() || !n.Get("a").Get("b").Items[0].Secret {
 		t.Errorf("%v %v", n, list)
 	}

@@ -61,6 +61,9 @@ func isSecretName(name string) bool {
 
 // secrets looks for passwords as they stand, at any depth.
 func (c *checker) secrets(name string, n *source.Node) {
+	if n.Secret {
+		return // it stands in an encrypted file
+	}
 	switch n.Kind {
 	case source.Map:
 		if playbook.IsSecret(n) {

@@ -25,6 +25,7 @@ var layers = map[string][]string{
 	"engine/diag":     {},
 	"engine/source":   {"engine/diag"},
 	"engine/expr":     {"engine/diag", "engine/source"},
+	"vault":           {},
 	"inventory":       {"engine/diag", "engine/source", "engine/expr", "virt"},
 	"modules":         {"modules/", "virt", "engine/diag", "engine/source", "engine/expr"},
 	"modules/":        {"modules/", "virt", "engine/diag", "engine/source", "engine/expr"},
@@ -34,7 +35,7 @@ var layers = map[string][]string{
 	"engine":          {"engine/", "modules/step", "virt", "virt/dryrun"},
 	"lint":            {"engine/diag", "engine/playbook", "engine/source", "inventory", "modules/step"},
 	"reference":       {"engine/playbook", "engine/source", "inventory", "modules/step", "virt"},
-	"cmd/nactl":       {"engine", "engine/", "inventory", "lint", "reference", "modules", "modules/", "virt", "virt/"},
+	"cmd/nactl":       {"engine", "engine/", "inventory", "lint", "reference", "modules", "modules/", "vault", "virt", "virt/"},
 }
 
 // Packages from outside that only some parts of the tree may use.
@@ -42,7 +43,8 @@ var only = map[string]string{
 	"libvirt.org/go/libvirt":    "virt/libvirt",
 	"libvirt.org/go/libvirtxml": "virt/libvirt",
 	"github.com/ovirt/go-ovirt": "virt/ovirt",
-	"golang.org/x/crypto/ssh":   "virt/ssh",
+	"golang.org/x/crypto/ssh":   "virt/ssh vault",
+	"filippo.io/age":            "vault",
 	"github.com/goccy/go-yaml":  "engine/ cmd/nactl", // read there, written here
 	"github.com/expr-lang/expr": "engine/expr",
 	"github.com/urfave/cli/v2":  "cmd/nactl",

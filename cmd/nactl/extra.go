@@ -17,7 +17,7 @@ func extraVars(args []string, sources *source.Sources) (map[string]*source.Node,
 	for i, arg := range args {
 		at := diag.Range{Pos: diag.Pos{File: fmt.Sprintf("-e (%d)", i+1)}}
 		if path, ok := strings.CutPrefix(arg, "@"); ok {
-			n, found := sources.ParseFile(path)
+			n, found := sources.ParseSealed(path, true)
 			list.Add(found...)
 			switch {
 			case n == nil:
@@ -44,7 +44,7 @@ func extraVars(args []string, sources *source.Sources) (map[string]*source.Node,
 			continue
 		}
 		if path, ok := strings.CutPrefix(text, "@"); ok {
-			n, found := sources.ParseFile(path)
+			n, found := sources.ParseSealed(path, true)
 			list.Add(found...)
 			if n != nil {
 				out[name] = n

@@ -146,14 +146,19 @@ func (o orderedRow) MarshalJSON() ([]byte, error) {
 // replaceFile writes a file beside the old one and then takes its place, so that
 // a reader sees the old content or the new. mode is that of a new file.
 func replaceFile(path string, text []byte, mode os.FileMode) error {
+	if old, err := os.Stat(path); err == nil {
+		mode = old.Mode().Perm()
+	}
+	return swapFile(path, text, mode)
+}
+
+// swapFile is replaceFile for a file whose mode is to be this one.
+func swapFile(path string, text []byte, mode os.FileMode) error {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
 	if err != nil {
 		return err
 	}
 	defer os.Remove(f.Name())
-	if old, err := os.Stat(path); err == nil {
-		mode = old.Mode().Perm()
-	}
 	if _, err = f.Write(text); err == nil {
 		err = f.Chmod(mode)
 	}

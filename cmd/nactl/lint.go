@@ -10,7 +10,6 @@ import (
 
 	"github.com/nactl/nactl/engine"
 	"github.com/nactl/nactl/engine/diag"
-	"github.com/nactl/nactl/engine/source"
 	"github.com/nactl/nactl/lint"
 )
 
@@ -54,10 +53,10 @@ func (a *application) lint(c *cli.Context, files []string) error {
 	errs, warnings := list.Count()
 	failed := errs > 0 || warnings > 0 && c.Bool("strict")
 	if format := c.String("output"); format != "human" {
-		if err := lint.Write(a.stdout, format, version, list); err != nil {
+		if err := lint.Write(a.stdout, format, version, s.masked(list)); err != nil {
 			return err
 		}
-	} else if err := a.lintReport(list, in.prepared, s.sources, failed); err != nil {
+	} else if err := a.lintReport(s, list, in.prepared, failed); err != nil {
 		return err
 	}
 	if failed {
@@ -67,8 +66,8 @@ func (a *application) lint(c *cli.Context, files []string) error {
 }
 
 // lintReport shows findings to people, and says how much was looked at.
-func (a *application) lintReport(list diag.List, prepared *engine.Prepared, sources *source.Sources, failed bool) error {
-	if err := diag.Write(a.stderr, list, sources, diag.Options{}); err != nil {
+func (a *application) lintReport(s *setup, list diag.List, prepared *engine.Prepared, failed bool) error {
+	if err := s.tell(list); err != nil {
 		return err
 	}
 	if failed {

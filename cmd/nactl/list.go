@@ -10,7 +10,6 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/nactl/nactl/engine"
-	"github.com/nactl/nactl/engine/source"
 	"github.com/nactl/nactl/inventory"
 	"github.com/nactl/nactl/virt"
 )
@@ -36,6 +35,7 @@ func (a *application) listCommand() *cli.Command {
 			Name: kind.name, Usage: kind.usage, OnUsageError: usageError,
 			Flags: []cli.Flag{
 				&cli.StringSliceFlag{Name: "inventory", Aliases: []string{"i"}, Usage: "inventory `FILE` or directory; may be repeated"},
+				vaultIdentityFlag(),
 				&cli.StringFlag{Name: "limit", Aliases: []string{"l"}, Value: "all", Usage: "only targets that `PATTERN` names"},
 				&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "table", Usage: "`FORMAT`: table, json, csv or yaml"},
 				&cli.StringFlag{Name: "out", Usage: "write to `FILE`, which is replaced as a whole"},
@@ -53,7 +53,7 @@ func (a *application) list(c *cli.Context, columns []string, rows func(context.C
 	if err != nil {
 		return err
 	}
-	s := &setup{app: a, ctx: c.Context, c: c, sources: &source.Sources{}}
+	s := &setup{app: a, ctx: c.Context, c: c, sources: a.sources(c)}
 	inv, list := inventory.Load(c.Context, c.StringSlice("inventory"), inventory.Options{Sources: s.sources})
 	if err := s.report(list); err != nil {
 		return err

@@ -2,12 +2,14 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/urfave/cli/v2"
@@ -24,9 +26,9 @@ func main() { os.Exit(run(os.Args, os.Stdin, os.Stdout, os.Stderr)) }
 
 // run is main with its surroundings as arguments. It gives the exit code.
 func run(argv []string, stdin *os.File, stdout, stderr io.Writer) int {
-	ctx, stop := interruptible(context.Background(), stderr)
-	defer stop()
 	a := &application{stdin: stdin, stdout: stdout, stderr: stderr, dial: libvirt.Open, reach: ovirt.Open}
+	ctx, stop := interruptible(context.Background(), stderr, &a.lent)
+	defer stop()
 	return a.run(ctx, argv)
 }
 
@@ -72,8 +74,9 @@ func (e exitError) Error() string {
 func (e exitError) Unwrap() error { return e.err }
 
 // interruptible gives a context that the first Ctrl-C or SIGTERM ends: what is in
-// flight is aborted politely. The second one ends the program at once.
-func interruptible(parent context.Context, stderr io.Writer) (context.Context, func()) {
+// flight is aborted politely. The second one ends the program at once. While the
+// terminal is lent to another program, Ctrl-C is that one's.
+func interruptible(parent context.Context, stderr io.Writer, lent *atomic.Bool) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(parent)
 	signals := make(chan os.Signal, 2)
 	done := make(chan struct{})
@@ -85,6 +88,9 @@ func interruptible(parent context.Context, stderr io.Writer) (context.Context, f
 			case <-done:
 				return
 			case s := <-signals:
+				if s == os.Interrupt && lent.Load() {
+					continue
+				}
 				cause, code := engine.ErrInterrupted, engine.ExitInterrupted
 				if s == syscall.SIGTERM {
 					cause, code = engine.ErrTerminated, engine.ExitTerminated
@@ -109,7 +115,9 @@ func interruptible(parent context.Context, stderr io.Writer) (context.Context, f
 // application is one call of the program.
 type application struct {
 	stdin          *os.File
+	lines          *bufio.Reader // of stdin, once something was asked
 	stdout, stderr io.Writer
+	lent           atomic.Bool // the terminal, to an editor
 	dial           dialer
 	reach          opener
 }
@@ -128,7 +136,7 @@ func (a *application) cli() *cli.App {
 		ErrWriter:                 a.stderr,
 		ExitErrHandler:            func(*cli.Context, error) {},
 		OnUsageError:              usageError,
-		Commands:                  []*cli.Command{a.playCommand(), a.planCommand(), a.driftCommand(), a.lintCommand(), a.listCommand(), a.engineSimCommand(), a.schemaCommand(), a.docCommand(), a.writeDocsCommand(), a.versionCommand()},
+		Commands:                  []*cli.Command{a.playCommand(), a.planCommand(), a.driftCommand(), a.lintCommand(), a.listCommand(), a.vaultCommand(), a.engineSimCommand(), a.schemaCommand(), a.docCommand(), a.writeDocsCommand(), a.versionCommand()},
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
 				return exitError{engine.ExitOptions, fmt.Errorf("unknown command %q; see nactl --help", c.Args().First())}

@@ -34,6 +34,7 @@ func commonFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringSliceFlag{Name: "inventory", Aliases: []string{"i"}, Usage: "inventory `FILE` or directory; may be repeated"},
 		&cli.StringSliceFlag{Name: "extra-vars", Aliases: []string{"e"}, Usage: "variable as `NAME=VALUE`, NAME=@FILE or @FILE; may be repeated"},
+		vaultIdentityFlag(),
 		&cli.StringFlag{Name: "limit", Aliases: []string{"l"}, Usage: "only targets that `PATTERN` names, too"},
 		&cli.StringSliceFlag{Name: "tags", Aliases: []string{"t"}, Usage: "only steps with one of these `TAGS`"},
 		&cli.StringSliceFlag{Name: "skip-tags", Usage: "no steps with one of these `TAGS`"},
@@ -160,7 +161,7 @@ func (s *setup) ask(p *engine.Prepared, w *engine.World, o *engine.Options) erro
 	if o.Confirm && w.Ask == nil {
 		return exitError{engine.ExitOptions, errors.New("--step asks before each step, and nobody can type here")}
 	}
-	o.Mask = event.NewMask()
+	o.Mask = s.mask()
 	list, err := p.Ask(s.ctx, w, *o)
 	if err != nil {
 		return err
@@ -237,6 +238,7 @@ type setup struct {
 	id      string // of the run
 	check   bool
 	conns   *connections
+	inv     *inventory.Inventory // once it is loaded
 }
 
 func (a *application) setup(c *cli.Context, asked request, check bool) (*setup, error) {
@@ -244,7 +246,7 @@ func (a *application) setup(c *cli.Context, asked request, check bool) (*setup, 
 	if err != nil {
 		return nil, err
 	}
-	return &setup{app: a, ctx: c.Context, c: c, asked: asked, sources: &source.Sources{}, id: id, check: check}, nil
+	return &setup{app: a, ctx: c.Context, c: c, asked: asked, sources: a.sources(c), id: id, check: check}, nil
 }
 
 func (s *setup) close() {
@@ -288,6 +290,7 @@ func (s *setup) load() (input, diag.List) {
 		inv, found = inv.WithVarsBeside(filepath.Dir(asked.files[0]), inventory.Options{Sources: s.sources})
 		list.Add(found...)
 	}
+	s.inv = inv
 	if inv == nil {
 		for _, file := range asked.files {
 			_, found := playbook.Load(file, s.sources, modules.Registry())
@@ -329,7 +332,7 @@ func tags(c *cli.Context, name string) []string {
 // report shows diagnostics on stderr, and gives an error when they stop the run.
 func (s *setup) report(list diag.List) error {
 	list.Sort()
-	if err := diag.Write(s.app.stderr, list, s.sources, diag.Options{}); err != nil {
+	if err := s.tell(list); err != nil {
 		return err
 	}
 	if !list.HasErrors() {

@@ -70,6 +70,9 @@ func (p *savedPlan) keep(s *setup, code int) error {
 		Extra: map[string]json.RawMessage{},
 	}
 	for name, n := range s.asked.extra {
+		if n.ContainsSecret() {
+			return exitError{engine.ExitOptions, fmt.Errorf("the plan is not kept: -e %s comes from an encrypted file, and a plan keeps -e as it is; name that file in vars_files", name)}
+		}
 		b, err := json.Marshal(n.Any())
 		if err != nil {
 			return fmt.Errorf("-e %s: %w", name, err)

@@ -81,7 +81,10 @@ func (a *application) asker() func(context.Context, string, bool) (string, error
 	if a.stdin == nil || !terminal(a.stdin) {
 		return nil
 	}
-	lines := bufio.NewReader(a.stdin)
+	if a.lines == nil {
+		a.lines = bufio.NewReader(a.stdin) // one for all: it reads ahead
+	}
+	lines := a.lines
 	return func(ctx context.Context, prompt string, hidden bool) (string, error) {
 		fmt.Fprint(a.stderr, prompt+" ")
 		type answer struct {

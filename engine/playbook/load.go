@@ -181,7 +181,7 @@ func (l *loader) varsFile(name string, at diag.Range) []Var {
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(filepath.Dir(l.file), path)
 	}
-	n, list := l.sources.ParseFile(path)
+	n, list := l.sources.ParseSealed(path, true)
 	for i := range list {
 		if !list[i].Range.IsValid() {
 			list[i].Range = at // the file could not be read: what names it is at fault

@@ -12,15 +12,23 @@ import (
 // Sources parses files and keeps their texts, so that diagnostics can be shown
 // with excerpts. The zero Sources is ready for use, by any number of goroutines.
 type Sources struct {
-	mu    sync.Mutex
-	texts map[string][]byte
-	lines map[string][]string // split at the first question
+	// Decrypt opens an encrypted file for ParseSealed. Nil: such a file is an error.
+	Decrypt func(path string, text []byte) ([]byte, error)
+
+	mu     sync.Mutex
+	texts  map[string][]byte
+	lines  map[string][]string // split at the first question
+	sealed []string            // what stood in encrypted files
 }
 
 // ParseFile is the package's ParseFile, and keeps the text.
 func (s *Sources) ParseFile(path string) (*Node, diag.List) {
 	text, list := read(path)
 	if list.HasErrors() {
+		return nil, list
+	}
+	if isSealed(text) {
+		list.Errorf(diag.Range{Pos: diag.Pos{File: path}}, "encrypted", "the file is encrypted, which only inventories and files of variables can be")
 		return nil, list
 	}
 	return s.Parse(path, text)
