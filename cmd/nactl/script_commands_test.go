@@ -129,3 +129,14 @@ func interrupted(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("exit code %d, want %s", code, want)
 	}
 }
+
+// empty demands that a directory holds nothing.
+func empty(ts *testscript.TestScript, _ bool, dirs []string) {
+	for _, dir := range dirs {
+		entries, err := os.ReadDir(ts.MkAbs(dir))
+		ts.Check(err)
+		for _, e := range entries {
+			ts.Fatalf("%s is left in %s", e.Name(), dir)
+		}
+	}
+}

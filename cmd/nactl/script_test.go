@@ -58,7 +58,7 @@ func TestScript(t *testing.T) {
 // commands are what the scripts know beside testscript's own words.
 func commands() map[string]func(*testscript.TestScript, bool, []string) {
 	return map[string]func(*testscript.TestScript, bool, []string){
-		"expand": expand, "exits": exits, "interrupted": interrupted, "plain": plain, "ndjson": ndjson,
+		"expand": expand, "exits": exits, "interrupted": interrupted, "plain": plain, "ndjson": ndjson, "empty": empty,
 	}
 }
 

@@ -112,7 +112,9 @@ func (a *application) edited(ctx context.Context, name string, text []byte) (out
 	defer signal.Stop(hangup)
 	a.lent.Store(true)
 	defer a.lent.Store(false)
-	cmd := exec.CommandContext(ctx, "sh", "-c", editor+` "$1"`, "sh", path)
+	// The editor may have arguments and variables. It takes the shell's place, so
+	// that it is the one to be told to end.
+	cmd := exec.CommandContext(ctx, "sh", "-c", "exec env "+editor+` "$1"`, "sh", path)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = a.stdin, a.stdout, a.stderr
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = editorEnds
