@@ -11,9 +11,11 @@ import (
 
 // Function describes a function for documentation.
 type Function struct {
-	Name string
-	Form string // how it is called
-	Doc  string
+	Name    string
+	Form    string // how it is called
+	Doc     string
+	Example string // an expression
+	Gives   string // its value, as an expression
 }
 
 // function is one function of this package. Its call gets the arguments that
@@ -57,15 +59,18 @@ func newRegistry() *functions {
 		}
 	}
 	for _, special := range []Function{
-		{"default", "default(x, value)", "x, or value when x is missing or nothing"},
-		{"defined", "defined(x)", "whether x is there and is not nothing"},
-		{"ternary", "ternary(cond, a, b)", "a when cond is true, else b; the same as cond ? a : b"},
+		{Name: "default", Form: "default(x, value)", Doc: "x, or value when x is missing or nothing"},
+		{Name: "defined", Form: "defined(x)", Doc: "whether x is there and is not nothing"},
+		{Name: "ternary", Form: "ternary(cond, a, b)", Doc: "a when cond is true, else b; the same as cond ? a : b"},
 	} {
 		f.docs = append(f.docs, special)
 		f.names = append(f.names, special.Name)
 	}
 	slices.Sort(f.names)
 	f.names = slices.Compact(f.names)
+	for i, d := range f.docs {
+		f.docs[i].Example, f.docs[i].Gives = examples[d.Name][0], examples[d.Name][1]
+	}
 	slices.SortFunc(f.docs, func(a, b Function) int {
 		if a.Name < b.Name {
 			return -1
@@ -96,7 +101,7 @@ func (f *functions) add(fn function) {
 	}
 	f.names = append(f.names, fn.name)
 	if fn.doc != "" {
-		f.docs = append(f.docs, Function{fn.name, fn.form, fn.doc})
+		f.docs = append(f.docs, Function{Name: fn.name, Form: fn.form, Doc: fn.doc})
 	}
 }
 

@@ -134,11 +134,6 @@ func allOf(terms []*source.Node) *source.Node {
 	return &source.Node{Kind: source.List, Items: terms, Range: terms[0].Range}
 }
 
-// ansibleBlockKeys are what people write by habit.
-var ansibleBlockKeys = map[string]string{
-	"with_items": "loop", "loop_control": "loop_var or loop_label", "become": "become of the inventory", "environment": "env of the steps",
-}
-
 // nodes reads a list of steps and blocks.
 func (l *loader) nodes(n *source.Node, in inherited) []Node {
 	if n.Kind == source.Null {
@@ -215,7 +210,7 @@ func (l *loader) heading(b *Block, n *source.Node, words *keywords[Block], what 
 		case l.steps.Lookup(e.Key.Str) != nil:
 			l.errorf(e.Key.Range, "step", "%s cannot do %s itself; make it a step of its own", what, e.Key.Str)
 		default:
-			l.unknownKey(e.Key, what, words.names(), ansibleBlockKeys)
+			l.foreignKey(e.Key, what, words.names())
 		}
 	}
 }
@@ -251,7 +246,7 @@ func (l *loader) flush(n *source.Node, in inherited) *Flush {
 		case "tags":
 			f.Tags = append(f.Tags, l.texts(e)...)
 		default:
-			l.unknownKey(e.Key, "flush_handlers", flushNames(), nil)
+			l.unknownKey(e.Key, "flush_handlers", flushNames())
 		}
 	}
 	return f

@@ -77,7 +77,7 @@ func (l *loader) imported(n *source.Node, tags []string) []*Play {
 		case "tags":
 			tags = append(tags, l.texts(e)...)
 		default:
-			l.unknownKey(e.Key, "an import", []string{"import", "name", "tags"}, nil)
+			l.foreignKey(e.Key, "an import", []string{"import", "name", "tags"})
 		}
 	}
 	at := n.Get("import")

@@ -57,7 +57,7 @@ func (l *loader) inputs(n *source.Node) []Input {
 			if w := inputWords.find(k.Key.Str); w != nil {
 				w.read(l, &in, k)
 			} else {
-				l.unknownKey(k.Key, "an input", inputWords.names(), nil)
+				l.unknownKey(k.Key, "an input", inputWords.names())
 			}
 		}
 		l.checkInput(&in)

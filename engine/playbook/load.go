@@ -119,11 +119,6 @@ func stepLabel(steps []*Step, i int) string {
 	return mine
 }
 
-// ansiblePlayKeys are what people write by habit, and what to write here.
-var ansiblePlayKeys = map[string]string{
-	"hosts": "targets", "tasks": "steps", "pre_tasks": "steps", "post_tasks": "steps",
-}
-
 func (l *loader) play(n *source.Node) *Play {
 	if n.Kind != source.Map {
 		l.errorf(n.Range, "play", "a play is a mapping with targets and steps, found %s", n.Kind)
@@ -135,7 +130,7 @@ func (l *loader) play(n *source.Node) *Play {
 			w.read(l, p, e)
 			continue
 		}
-		l.unknownKey(e.Key, "a play", playWords.names(), ansiblePlayKeys)
+		l.foreignKey(e.Key, "a play", playWords.names())
 	}
 	p.Vars = append(p.varsFiles, p.vars...)
 	p.Body = append(p.roles, p.Body...)
@@ -162,11 +157,16 @@ func (l *loader) play(n *source.Node) *Play {
 	return p
 }
 
-func (l *loader) unknownKey(key *source.Node, where string, known []string, habits map[string]string) {
-	if word := habits[key.Str]; word != "" {
-		l.errorf(key.Range, "unknown-key", "unknown key %q in %s: it is called %q here", key.Str, where, word)
+// foreignKey reports a key that may be one of Ansible's.
+func (l *loader) foreignKey(key *source.Node, where string, known []string) {
+	if h := keywordHabit(key.Str); h != nil {
+		l.errorf(key.Range, "unknown-key", "unknown key %q in %s: %s", key.Str, where, h.instead())
 		return
 	}
+	l.unknownKey(key, where, known)
+}
+
+func (l *loader) unknownKey(key *source.Node, where string, known []string) {
 	hint := diag.DidYouMean(key.Str, known)
 	if hint == "" {
 		hint = "; it takes " + strings.Join(known, ", ")

@@ -34,7 +34,7 @@ func (l *loader) prompts(n *source.Node) []Prompt {
 			if w := promptWords.find(e.Key.Str); w != nil {
 				w.read(l, &p, e)
 			} else {
-				l.unknownKey(e.Key, "vars_prompt", promptWords.names(), nil)
+				l.unknownKey(e.Key, "vars_prompt", promptWords.names())
 			}
 		}
 		if p.Default != nil && isLater(p.Default) {

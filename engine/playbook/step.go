@@ -10,16 +10,6 @@ import (
 	"github.com/nactl/nactl/modules/step"
 )
 
-var ansibleStepKeys = map[string]string{
-	"with_items": "loop", "with_list": "loop", "loop_control": "loop_var or loop_label", "environment": "env of the step", "args": "the step's own arguments",
-}
-
-// ansibleWords are the modules whose work a step of another name does here.
-var ansibleWords = map[string]string{
-	"set_fact": "set_vars", "command": "local_exec or guest_exec", "shell": "local_exec or guest_exec", "copy": "guest_file",
-	"virt": "create_vm or power", "ovirt_vm": "create_vm", "wait_for_connection": "wait_for",
-}
-
 // defaultRetries and defaultDelay hold for until, as in Ansible.
 const (
 	defaultRetries = 3
@@ -81,12 +71,12 @@ func arguments(spec *step.Spec, n *source.Node) *source.Node {
 }
 
 func (l *loader) unknownWord(key *source.Node) {
-	if word := ansibleWords[key.Str]; word != "" {
-		l.errorf(key.Range, "unknown-step", "unknown step %q: here it is %s", key.Str, word)
+	if h := keywordHabit(key.Str); h != nil {
+		l.errorf(key.Range, "unknown-key", "unknown key %q in a step: %s", key.Str, h.instead())
 		return
 	}
-	if word := ansibleStepKeys[key.Str]; word != "" {
-		l.errorf(key.Range, "unknown-key", "unknown key %q in a step: write %s", key.Str, word)
+	if h := moduleHabit(key.Str); h != nil {
+		l.errorf(key.Range, "unknown-step", "unknown step %q: %s", key.Str, h.instead())
 		return
 	}
 	all := append(stepWords.names(), l.steps.Names()...)
