@@ -137,6 +137,9 @@ func (s *stage) play(text string) *show {
 	if list.HasErrors() {
 		s.t.Fatalf("the playbook has mistakes:\n%v", list.Err())
 	}
+	if asked, err := p.Ask(s.ctx, w, s.opts); err != nil || asked.HasErrors() {
+		s.t.Fatalf("asking: %v, %v", err, asked.Err())
+	}
 	kept := &log{}
 	if l, ok := s.opts.Sink.(*log); ok {
 		kept = l

@@ -34,7 +34,7 @@ var layers = map[string][]string{
 	"engine/playbook": {"engine/diag", "engine/source", "engine/expr", "modules/step", "virt"},
 	"engine":          {"engine/", "modules/step", "virt", "virt/dryrun"},
 	"lint":            {"engine/diag", "engine/playbook", "engine/source", "inventory", "modules/step"},
-	"reference":       {"engine/playbook", "engine/source", "inventory", "modules/step", "virt"},
+	"reference":       {"engine/expr", "engine/playbook", "engine/source", "inventory", "modules/step", "virt"},
 	"cmd/nactl":       {"engine", "engine/", "inventory", "lint", "reference", "modules", "modules/", "vault", "virt", "virt/"},
 }
 

@@ -37,6 +37,15 @@ func writeDocs(dir string) error {
 		}
 		files["schema/"+name+".json"] = string(text)
 	}
+	for name, parts := range pageParts() {
+		page, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			return err
+		}
+		if files[name], err = reference.Fill(string(page), parts); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
 	for name, text := range files {
 		path := filepath.Join(dir, filepath.FromSlash(name))
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
@@ -47,6 +56,11 @@ func writeDocs(dir string) error {
 		}
 	}
 	return nil
+}
+
+// pageParts are the tables of pages that are else written by hand.
+func pageParts() map[string]map[string]string {
+	return map[string]map[string]string{"language.md": reference.LanguageParts(), "ansible.md": reference.AnsibleParts()}
 }
 
 // rulesPage lists the rules of nactl lint.

@@ -1,5 +1,10 @@
 package expr
 
+import (
+	"maps"
+	"slices"
+)
+
 // LanguageFunctions lists the functions of expr-lang that playbooks may call, by
 // what they are for.
 func LanguageFunctions() []Function {
@@ -97,12 +102,12 @@ var examples = map[string][2]string{
 	"regex_replace":  {`regex_replace("web-1", "^([a-z]+)-", "${1}_")`, `"web_1"`},
 	"b64encode":      {`b64encode("abc")`, `"YWJj"`},
 	"b64decode":      {`b64decode("YWJj")`, `"abc"`},
-	"sha256":         {`take(split(sha256("abc"), ""), 4)`, `["b", "a", "7", "8"]`},
-	"password_hash":  {`password_hash("s3cret!", "saltsalt")`, `"$6$saltsalt$" + split(password_hash("s3cret!", "saltsalt"), "$")[3]`},
+	"sha256":         {`sha256("abc")`, `"ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"`},
+	"password_hash":  {`password_hash("s3cret!", "saltsalt")`, `"$6$saltsalt$uaQDPpNNmpqQqJ6NPTrhPhecelxJnfkYy3xGzbwpPmNcWNMBXnFVaqXW01bxhKcx6FdLrrY9EcKr6IS/gAfGN."`},
 	"quote":          {`quote("it is")`, `"'it is'"`},
 	"basename":       {`basename("/srv/images/debian.qcow2")`, `"debian.qcow2"`},
 	"dirname":        {`dirname("/srv/images/debian.qcow2")`, `"/srv/images"`},
-	"uuid5":          {`uuid5("dns", "web-1.example")`, `uuid5("dns", "web-1.example")`},
+	"uuid5":          {`uuid5("dns", "web-1.example")`, `"dd75ce28-c236-5dfc-919c-e23a68632d80"`},
 	"network":        {`network("10.0.0.7/24")`, `"10.0.0.0"`},
 	"address":        {`address("10.0.0.7/24")`, `"10.0.0.7"`},
 	"prefix":         {`prefix("10.0.0.7/24")`, `24`},
@@ -116,4 +121,25 @@ var examples = map[string][2]string{
 	"human_duration": {`human_duration(5400)`, `"1h30m"`},
 	"env":            {`env("USER") ?? "nobody"`, `"root"`},
 	"file":           {`file("key.pub")`, `"ssh-ed25519 AAAA me"`},
+}
+
+// Habit is a name or a function that people bring from Ansible, Jinja and other
+// languages of templates, and what to write here.
+type Habit struct {
+	Name string
+	Says string // a sentence
+}
+
+// HabitNames lists the names, HabitFunctions the filters and functions.
+func HabitNames() []Habit { return habitList(foreignNames) }
+
+// HabitFunctions lists filters and functions of others; see HabitNames.
+func HabitFunctions() []Habit { return habitList(foreignFunctions) }
+
+func habitList(m map[string]string) []Habit {
+	var out []Habit
+	for _, name := range slices.Sorted(maps.Keys(m)) {
+		out = append(out, Habit{name, m[name]})
+	}
+	return out
 }

@@ -135,7 +135,7 @@ var ansibleModules = []Habit{
 	{"setup", "", "`vm_facts`", ""},
 	{"shell", "", "`guest_exec`, `local_exec`", "with `shell` in place of `command`"},
 	{"systemd", "", "`guest_exec`", "with `unless: [systemctl, is-active, NAME]`"},
-	{"template", "", "`guest_file`", "its content may hold expressions"},
+	{"template", "", "`guest_file`", "with `template`"},
 	{"uri", "", "`local_exec`", "with curl, and `until`"},
 	{"wait_for_connection", "", "`wait_for`", ""},
 	{"yum", "", "`guest_exec`", "with `creates` or `unless`; `run` of `create_vm` at the first start"},

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -79,14 +80,14 @@ func TestHabits(t *testing.T) {
 		}
 		for _, m := range quoted.FindAllStringSubmatch(h.Here, -1) {
 			word := m[1]
-			if Where(word) == "" && modules.Registry().Lookup(word) == nil && !slices.Contains(keys, word) && word != "flush_handlers" && word != "env" {
+			if Where(word) == "" && everyStep().Lookup(word) == nil && !slices.Contains(keys, word) && word != "flush_handlers" && word != "env" {
 				t.Errorf("%s: there is no %s", h.Name, word)
 			}
 		}
 	}
 	for _, h := range AnsibleModules() {
 		for _, name := range []string{h.Name, "ansible.builtin." + h.Name} {
-			if modules.Registry().Lookup(name) != nil {
+			if everyStep().Lookup(name) != nil {
 				t.Errorf("%s is a step", name)
 			}
 			list := loadText(t, "- targets: n1\n  steps:\n    - "+name+": x\n")
@@ -110,10 +111,13 @@ func loadText(t *testing.T, text string) []string {
 			t.Fatal(err)
 		}
 	}
-	_, list := Load(filepath.Join(dir, "play.yml"), &source.Sources{}, modules.Registry())
+	_, list := Load(filepath.Join(dir, "play.yml"), &source.Sources{}, everyStep())
 	var out []string
 	for _, d := range list {
 		out = append(out, d.Summary+d.Detail)
 	}
 	return out
 }
+
+// everyStep is made once: the tests load hundreds of playbooks.
+var everyStep = sync.OnceValue(modules.Registry)
