@@ -272,14 +272,16 @@ func (r *runner) setVars(ctx context.Context, sc *scope, c call, res event.Resul
 func (r *runner) ensure(ctx context.Context, sc *scope, c call, env *step.Env, rec *recorder) (result step.Result, err error) {
 	for range 3 {
 		result, err = guarded(ctx, c.step, env)
-		if !errors.Is(err, virt.ErrDiverged) || rec.Platform == nil {
+		if !errors.Is(err, virt.ErrDiverged) {
 			break
 		}
-		rec.Platform.Forget()
+		if rec.Platform != nil {
+			rec.Platform.Forget()
+		}
 		c = r.again(sc, c)
 	}
 	converge, _ := rec.made()
-	if err != nil || len(converge) == 0 || rec.predicted || !sc.step.Verify || rec.Platform == nil {
+	if err != nil || len(converge) == 0 || rec.predicted || !sc.step.Verify {
 		return result, err
 	}
 	return result, r.verify(ctx, sc, c, rec.at, touched(converge))

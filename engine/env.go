@@ -22,6 +22,7 @@ func (r *runner) env(ctx context.Context, sc *scope, rec *recorder) (*step.Env, 
 	env := &step.Env{
 		Target: step.Target{Name: t.Name, Kind: t.Kind, Groups: t.Groups},
 		Files:  r.files(sc),
+		Dir:    filepath.Dir(sc.play.file),
 		Run:    r.opts.RunID,
 		Image:  func(name string) (virt.ImageSource, error) { return r.world.Image(t.Name, name) },
 		Warn: func(text string) {
@@ -35,16 +36,21 @@ func (r *runner) env(ctx context.Context, sc *scope, rec *recorder) (*step.Env, 
 		},
 		Pending: rec.notePending,
 	}
-	var local virt.Applier = r.world.Local
+	local := r.world.Local
+	switch {
+	case r.opts.Check:
+		local = sc.target.dryLocal(local)
+	case rec.predicted:
+		local = dryrun.NewController(local)
+	}
 	if rec.predicted {
-		local = dryrun.Applier{Inner: r.world.Local}
 		env.Wait, env.Sleep, env.Ask = lookOnce, noSleep, askNobody
 	} else {
 		env.Wait = func(ctx context.Context, w step.Waiting) error { return r.wait(ctx, env, rec, w) }
 		env.Sleep = sleep
 		env.Ask = func(ctx context.Context, prompt string) (string, bool, error) { return r.ask(ctx, rec.at, prompt) }
 	}
-	env.Local = controller{Local: r.world.Local, rec: rec, to: local}
+	env.Local = controller{Local: local, rec: rec}
 	if sc.step.Spec.Controller {
 		return env, nil
 	}
@@ -98,12 +104,11 @@ func (f roleFiles) ReadFile(path string) ([]byte, error) {
 type controller struct {
 	step.Local
 	rec *recorder
-	to  virt.Applier
 }
 
 // Apply makes a change on the controller and tells of it.
 func (c controller) Apply(ctx context.Context, change virt.Change) (virt.Outcome, error) {
-	return c.rec.apply(ctx, c.to, change)
+	return c.rec.apply(ctx, c.Local, change)
 }
 
 // defaultInterval is the time between the first two looks at what a step waits

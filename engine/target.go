@@ -21,6 +21,8 @@ type target struct {
 	open     sync.Once
 	platform virt.Platform // nil until a step needs it
 	overlay  *dryrun.Platform
+	localDry sync.Once
+	local    *dryrun.Controller // in a plan
 	openErr  error
 
 	mu     sync.Mutex
@@ -132,6 +134,13 @@ func (t *target) connect(ctx context.Context, r *runner) (virt.Platform, error) 
 		t.overlay = dryrun.New(dryrun.Tripwire(p))
 	})
 	return t.platform, t.openErr
+}
+
+// dryLocal gives the controller as the target's steps of a plan see it. Each target
+// has its own, so that a plan does not depend on which of them comes first.
+func (t *target) dryLocal(inner virt.Controller) virt.Controller {
+	t.localDry.Do(func() { t.local = dryrun.NewController(inner) })
+	return t.local
 }
 
 // follow takes over what a step, which ran on one target for all, left there: its

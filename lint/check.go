@@ -105,8 +105,10 @@ func (c *checker) mode(args, mode *source.Node) {
 			private = true
 		}
 	}
-	if content := args.Get("content"); content != nil && strings.Contains(content.Str, "PRIVATE KEY-----") {
-		private = true
+	for _, key := range []string{"content", "template"} {
+		if n := args.Get(key); n != nil && strings.Contains(n.Str, "PRIVATE KEY-----") {
+			private = true
+		}
 	}
 	if private {
 		c.list.Warnf(mode.Range, "readable-key", "mode %s lets others read a private key; write \"0600\"", text)

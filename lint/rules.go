@@ -109,6 +109,7 @@ var rules = []Rule{
 	{ID: "vars", Why: "Variables are a mapping of names to values.", Way: "Write `vars: {name: value}`."},
 
 	{ID: "insecure-engine", Warning: true, Why: "Without a check of its certificate anybody on the way can be the engine, and gets its password.", Way: "Name the engine's authority in `ca_file`: it is at https://ENGINE/ovirt-engine/services/pki-resource?resource=ca-certificate&format=X509-PEM-CA."},
+	{ID: "insecure-request", Warning: true, Why: "Without a check of its certificate anybody on the way can be the server, and gets what is sent.", Way: "Name the server's authority in `ca_file`."},
 	{ID: "nolint", Warning: true, Why: "A `# nolint` that names no rule, or none that can be silenced, silences nothing.", Way: "Write `# nolint: RULE`; `nactl lint --list-rules` has the names."},
 	{ID: "plain-password", Warning: true, Why: "A password in a file is in every copy, backup and review of it.", Way: "Write `{secret: {env: NAME}}`, `{secret: {file: PATH}}` or `{secret: {command: […]}}`."},
 	{ID: "readable-key", Warning: true, Why: "A private key that others can read is theirs, too; ssh refuses it.", Way: "In a guest write `mode: \"0600\"`; on this machine `chmod 600`."},

@@ -39,9 +39,10 @@ func (b *bench) ReadFile(path string) ([]byte, error) {
 
 // localhost is the controller: it notes what it is asked to run.
 type localhost struct {
-	there map[string]bool
-	rc    map[string]int
-	ran   []string
+	virt.Controller // nil: the steps of these tests only run commands
+	there           map[string]bool
+	rc              map[string]int
+	ran             []string
 }
 
 func (l *localhost) Supports(virt.Change) error                            { return nil }

@@ -21,7 +21,9 @@ import (
 	"github.com/nactl/nactl/modules/guestfile"
 	"github.com/nactl/nactl/modules/hostactivate"
 	"github.com/nactl/nactl/modules/hostmaintenance"
+	"github.com/nactl/nactl/modules/httprequest"
 	"github.com/nactl/nactl/modules/localexec"
+	"github.com/nactl/nactl/modules/localfile"
 	"github.com/nactl/nactl/modules/migrate"
 	"github.com/nactl/nactl/modules/pause"
 	"github.com/nactl/nactl/modules/power"
@@ -42,7 +44,7 @@ func Registry() *step.Registry {
 	return step.NewRegistry(
 		assert.Spec, attachdisk.Spec, attachnic.Spec, changenic.Spec, createsnapshot.Spec, createvlan.Spec, createvm.Spec, debug.Spec,
 		deleteaffinity.Spec, deletesnapshot.Spec, deletevlan.Spec,
-		deletevm.Spec, detachdisk.Spec, detachnic.Spec, fail.Spec, guestexec.Spec, guestfile.Spec, hostactivate.Spec, hostmaintenance.Spec, localexec.Spec,
+		deletevm.Spec, detachdisk.Spec, detachnic.Spec, fail.Spec, guestexec.Spec, guestfile.Spec, hostactivate.Spec, hostmaintenance.Spec, httprequest.Spec, localexec.Spec, localfile.Spec,
 		migrate.Spec, pause.Spec, power.Spec, resizedisk.Spec, revertsnapshot.Spec, setaffinity.Spec, setcpu.Spec, setmemory.Spec, setvars.Spec, setvm.Spec, vmfacts.Spec,
 		waitfor.Spec,
 	)

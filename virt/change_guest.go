@@ -18,10 +18,3 @@ type GuestWrite struct {
 	Owner   Opt[string] `json:"owner,omitzero"`
 	Group   Opt[string] `json:"group,omitzero"`
 }
-
-// LocalExec runs a command on the controller and gives a CommandResult.
-type LocalExec struct {
-	On
-	action
-	Command Command `json:"command"`
-}

@@ -32,6 +32,8 @@ var (
 	ErrTimeout = errors.New("timed out")
 	// ErrAgent: the guest, or its agent, does not answer.
 	ErrAgent = errors.New("guest does not answer")
+	// ErrNoAnswer: a service that is no target does not answer, or not as it should.
+	ErrNoAnswer = errors.New("no answer")
 	// ErrUndecided: a dry run cannot know; the step is decided at run time.
 	ErrUndecided = errors.New("decided at run time")
 )

@@ -60,6 +60,12 @@ func (r Rules) Predict(before Object, c Change) (Object, Outcome, error) {
 		return deleteSnapshot(before, c)
 	case LocalExec:
 		return before, Outcome{Changed: true}, nil
+	case LocalWrite:
+		return localWrite(before, c)
+	case LocalDelete:
+		return deleted(before, c.Ref)
+	case HTTPRequest:
+		return before, Outcome{Changed: true, Summary: c.Method + " " + c.URL}, nil
 	}
 	vm, ok := before.(*VM)
 	if !ok || vm == nil {

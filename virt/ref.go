@@ -19,13 +19,14 @@ const (
 	KindGuestFile Kind = "guest file"
 	KindSnapshot  Kind = "snapshot"
 	KindLocal     Kind = "controller"
+	KindLocalFile Kind = "local file"
 
 	KindAffinityGroup Kind = "affinity group"
 )
 
 // Ref names one object. Scope narrows Name down where a name alone may be
 // ambiguous: the data centre or cluster on an engine, the storage pool of a
-// volume, the VM of a guest file or snapshot. ID is a hint that saves a look-up; it is never
+// volume, the VM of a guest file or snapshot, the folder of a local file. ID is a hint that saves a look-up; it is never
 // compared.
 type Ref struct {
 	Kind  Kind   `json:"kind"`

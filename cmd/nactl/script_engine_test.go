@@ -36,7 +36,7 @@ func TestEngine(t *testing.T) {
 			env.Values[simKey{}], env.Values[testingKey{}] = sim, t
 			env.Values["engine"] = &bed{sim: sim}
 			for k, v := range map[string]string{
-				"PLAYBOOKS": playbooks, "URL": sim.URL(), "ENGINE_USER": sim.User(), "ENGINE_PASSWORD": sim.Password(), "HOME": env.WorkDir, "CI": "true",
+				"PLAYBOOKS": playbooks, "URL": sim.URL(), "PKI_URL": strings.TrimSuffix(sim.URL(), "/api") + "/services/pki-resource?resource=ca-certificate&format=X509-PEM-CA", "ENGINE_USER": sim.User(), "ENGINE_PASSWORD": sim.Password(), "HOME": env.WorkDir, "CI": "true",
 			} {
 				env.Setenv(k, v)
 			}

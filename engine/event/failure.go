@@ -38,6 +38,7 @@ var kinds = []struct {
 	{virt.ErrInvalid, "invalid"},
 	{virt.ErrTimeout, "timeout"},
 	{virt.ErrAgent, "agent"},
+	{virt.ErrNoAnswer, "no_answer"},
 	{virt.ErrUndecided, "undecided"},
 	{context.Canceled, "cancelled"},
 	{context.DeadlineExceeded, "timeout"},

@@ -3,8 +3,6 @@ package guestfile
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 
 	"github.com/nactl/nactl/modules/step"
@@ -64,10 +62,9 @@ func (a *Args) Ensure(ctx context.Context, env *step.Env) (step.Result, error) {
 	if err != nil {
 		return step.Result{}, err
 	}
-	sum := sha256.Sum256(content)
 	ref := virt.Ref{Kind: virt.KindGuestFile, Scope: a.VM, Name: a.Path}
 	change := virt.GuestWrite{
-		On: virt.On{Ref: ref}, Content: content, SHA256: hex.EncodeToString(sum[:]), Size: int64(len(content)),
+		On: virt.On{Ref: ref}, Content: content, SHA256: virt.Checksum(content), Size: int64(len(content)),
 		Mode: step.Map(a.Mode, func(m step.FileMode) string { return string(m) }), Owner: a.Owner.Opt, Group: a.Group.Opt,
 	}
 	// The content is not wanted, the checksum is: limit 0 would leave that out.

@@ -14,6 +14,7 @@ type Env struct {
 	Platform virt.Platform // nil for a step that needs no target
 	Local    Local         // the controller
 	Files    Files         // the project's files
+	Dir      string        // the project's folder: that of the playbook
 	Run      string        // id of the run
 
 	// Image finds what the inventory calls an image, for this target.
@@ -45,13 +46,7 @@ type Target struct {
 }
 
 // Local is the controller: the machine that nactl runs on.
-type Local interface {
-	virt.Applier
-	// Exists tells whether a path is there.
-	Exists(ctx context.Context, path string) (bool, error)
-	// Probe runs a command that its author declared read-only.
-	Probe(ctx context.Context, c virt.Command) (*virt.CommandResult, error)
-}
+type Local = virt.Controller
 
 // Files reads files of the project.
 type Files interface {

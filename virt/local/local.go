@@ -6,58 +6,77 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"sync"
 
 	"github.com/nactl/nactl/virt"
 )
 
 // Controller applies changes to the machine that runs nactl.
-type Controller struct{}
+type Controller struct {
+	files sync.Mutex // held while a file is compared and written
+}
 
 // New gives the controller.
 func New() *Controller { return &Controller{} }
 
-var _ virt.Applier = (*Controller)(nil)
+var _ virt.Controller = (*Controller)(nil)
 
 // Ref names the controller.
 func Ref() virt.Ref { return virt.Ref{Kind: virt.KindLocal} }
 
 // Supports implements virt.Applier.
 func (*Controller) Supports(c virt.Change) error {
-	if _, ok := c.(virt.LocalExec); ok {
+	switch c.(type) {
+	case virt.LocalExec, virt.LocalWrite, virt.LocalDelete, virt.HTTPRequest:
 		return nil
 	}
 	return virt.Unsupported("the controller", c, "apply it to a node, a cluster or an engine")
 }
 
-// Check implements virt.Applier. Whether the program is there is not looked at:
-// an earlier step of the same play may be the one that installs it.
+// Check implements virt.Applier. Whether a program, a folder or a server is there
+// is not looked at: an earlier step of the same play may be the one that brings it.
 func (l *Controller) Check(_ context.Context, _ virt.Reader, c virt.Change) error {
-	if err := l.Supports(c); err != nil {
-		return err
+	switch c := c.(type) {
+	case virt.LocalExec:
+		return wellFormed(c.Command)
+	case virt.HTTPRequest:
+		return sendable(c)
+	default:
+		return l.Supports(c)
 	}
-	return wellFormed(c.(virt.LocalExec).Command)
 }
 
-// Predict implements virt.Applier: nobody knows what a command will do, but that
-// it runs.
+// Predict implements virt.Applier: nobody knows what a command or a request will
+// do, but that it is made.
 func (l *Controller) Predict(before virt.Object, c virt.Change) (virt.Object, virt.Outcome, error) {
 	if err := l.Check(context.Background(), nil, c); err != nil {
 		return nil, virt.Outcome{}, err
 	}
-	return before, virt.Outcome{Changed: true}, nil
+	return virt.Rules{}.Predict(before, c)
 }
 
 // Apply implements virt.Applier. The outcome's result is a *virt.CommandResult,
-// whatever the command's exit status.
+// whatever the command's exit status, or a *virt.HTTPResponse, whatever its status.
 func (l *Controller) Apply(ctx context.Context, c virt.Change) (virt.Outcome, error) {
-	if err := l.Supports(c); err != nil {
+	if err := l.Check(ctx, nil, c); err != nil {
 		return virt.Outcome{}, err
 	}
-	res, err := run(ctx, c.(virt.LocalExec).Command)
-	if err != nil {
-		return virt.Outcome{}, err
+	switch c := c.(type) {
+	case virt.LocalExec:
+		res, err := run(ctx, c.Command)
+		if err != nil {
+			return virt.Outcome{}, err
+		}
+		return virt.Outcome{Changed: true, Result: res}, nil
+	case virt.HTTPRequest:
+		res, err := send(ctx, c)
+		if err != nil {
+			return virt.Outcome{}, err
+		}
+		return virt.Outcome{Changed: true, Result: res, Summary: fmt.Sprintf("%s %s  %d", c.Method, c.URL, res.Status)}, nil
+	default:
+		return l.changeFile(ctx, c)
 	}
-	return virt.Outcome{Changed: true, Result: res}, nil
 }
 
 // Exists tells whether there is a file or directory at path on the controller,
@@ -80,6 +99,17 @@ func (*Controller) Exists(ctx context.Context, path string) (bool, error) {
 // Probe runs a command that its author declared read-only.
 func (*Controller) Probe(ctx context.Context, cmd virt.Command) (*virt.CommandResult, error) {
 	return run(ctx, cmd)
+}
+
+// Fetch sends a request with GET or HEAD; others are changes.
+func (*Controller) Fetch(ctx context.Context, r virt.HTTPRequest) (*virt.HTTPResponse, error) {
+	if !r.IsRead() {
+		return nil, &virt.Error{Kind: virt.ErrInvalid, Object: r.Ref, Summary: fmt.Sprintf("%s may change something: it is no read", r.Method)}
+	}
+	if err := sendable(r); err != nil {
+		return nil, err
+	}
+	return send(ctx, r)
 }
 
 // wellFormed refuses a command that says nothing, or two things.
