@@ -23,9 +23,8 @@ func (r *runner) foresee(ctx context.Context, p *play) {
 			}
 		}
 	}
-	for _, t := range alive(r.of(p)) {
-		r.wantVMs(ctx, t, names)
-	}
+	targets := alive(r.of(p))
+	each(r.forks(p), len(targets), func(i int) { r.wantVMs(ctx, targets[i], names) })
 }
 
 // foreseeItems does so for the items of a loop.
