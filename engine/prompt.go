@@ -75,7 +75,12 @@ func question(ctx context.Context, w *World, q playbook.Prompt) (*source.Node, e
 
 // confirmed asks whether a step is to be done, where the user wants to be asked.
 func (r *runner) confirmed(ctx context.Context, s *playbook.Step, name string) bool {
-	if !r.opts.Confirm || r.world.Ask == nil || r.sure.Load() {
+	if !r.opts.Confirm || r.world.Ask == nil {
+		return true
+	}
+	r.asking.Lock() // with the free strategy steps begin side by side
+	defer r.asking.Unlock()
+	if r.sure.Load() {
 		return true
 	}
 	if name == "" {

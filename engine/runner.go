@@ -31,6 +31,7 @@ type runner struct {
 	start   time.Time
 
 	steps   int
+	asking  sync.Mutex  // one question at a time
 	sure    atomic.Bool // nobody is asked before steps any more
 	shut    atomic.Bool // a change was not in the saved plan: nothing more is begun
 	broken  atomic.Bool // too many targets failed: no further plays
