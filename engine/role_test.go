@@ -9,6 +9,7 @@ import (
 	"github.com/nactl/nactl/engine/diag"
 	"github.com/nactl/nactl/engine/event"
 	"github.com/nactl/nactl/engine/source"
+	"github.com/nactl/nactl/virt"
 )
 
 // put writes files beside the playbook.
@@ -56,4 +57,39 @@ failed: input port: wanted an integer, found a string, "high"`)
 	}
 	x = s.play(onAll("inputs: {n: {type: integer, default: 3}, m: {type: integer, default: \"{{ n + 1 }}\"}}", "- debug: \"{{ n }} {{ m }}\""))
 	s.want("said", x.said(), "3 4")
+}
+
+// What a role is told in secret stays so in the roles that it uses, and a number
+// is as secret as a text.
+func TestSecretInputOfTheRoleAround(t *testing.T) {
+	s := on(t, "n1")
+	s.put(map[string]string{
+		"roles/outer/inputs.yml": "key: {secret: true}\npin: {secret: true, type: integer}\n",
+		"roles/outer/steps.yml":  "- {role: inner, vars: {text: \"{{ key }} {{ pin }}\"}}\n",
+		"roles/inner/steps.yml":  "- debug: \"{{ text }}\"\n",
+	})
+	s.opts.Mask = event.NewMask()
+	x := s.play(onAll("roles: [{role: outer, vars: {key: \"{{ 'very' + 'secret' }}\", pin: \"{{ 123456 + 1 }}\"}}]", "- debug: end"))
+	said := s.opts.Mask.String(x.said())
+	for _, secret := range []string{"verysecret", "123457"} {
+		if strings.Contains(said, secret) {
+			t.Errorf("%s is not masked in %s", secret, said)
+		}
+	}
+	_, _, list := s.prepare(onAll("inputs: {keys: {type: list, secret: true}}", "- debug: x"))
+	if !list.HasErrors() || !strings.Contains(list.Err().Error(), "a secret is a text or a number") {
+		t.Error(list.Err())
+	}
+}
+
+// A role in check mode changes nothing, nor do its handlers.
+func TestCheckModeOfARole(t *testing.T) {
+	s := on(t, "n1", vm("x", virt.Running))
+	s.put(map[string]string{
+		"roles/cpu/steps.yml":    "- set_cpu: {vm: x, count: 2}\n  notify: more\n",
+		"roles/cpu/handlers.yml": "- name: more\n  set_memory: {vm: x, size: 2GiB}\n",
+	})
+	x := s.play(onAll("roles: [{role: cpu, check_mode: true}]", "- debug: end"))
+	s.want("results", x.results(), "changed\nok\nchanged")
+	s.want("changes", s.targets["n1"].Kinds(), "")
 }

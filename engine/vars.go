@@ -171,8 +171,8 @@ func (s *scope) lookup(ctx context.Context, name string) (any, bool, error) {
 // told looks at the value of what a play or role declares as an input.
 func (s *scope) told(name string, v any) (any, error) {
 	inputs := s.play.Inputs
-	if s.step != nil && s.step.Role != nil {
-		inputs = slices.Concat(s.step.Role.Inputs, inputs)
+	if s.step != nil {
+		inputs = slices.Concat(s.step.Role.Told(), inputs)
 	}
 	i := slices.IndexFunc(inputs, func(in playbook.Input) bool { return in.Name == name })
 	if i < 0 {
@@ -181,9 +181,13 @@ func (s *scope) told(name string, v any) (any, error) {
 	if err := inputs[i].Check(v); err != nil {
 		return nil, err
 	}
-	if text, ok := v.(string); ok && inputs[i].Secret {
-		s.run.hide(text)
-		return expr.NewSecret(text), nil
+	if !inputs[i].Secret {
+		return v, nil
+	}
+	switch v.(type) {
+	case string, int, int64, float64:
+		s.run.hide(fmt.Sprint(v))
+		return expr.NewSecret(v), nil
 	}
 	return v, nil
 }

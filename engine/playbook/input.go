@@ -79,6 +79,9 @@ func (l *loader) checkInput(in *Input) {
 		}
 		in.pattern = p
 	}
+	if in.Secret && slices.Contains([]string{"list", "map", "boolean"}, in.Type) {
+		l.errorf(in.Range, "inputs", "input %s: a secret is a text or a number, for only such can be masked; make an input of each secret part", in.Name)
+	}
 	if in.Required && in.Default != nil {
 		l.errorf(in.Range, "inputs", "input %s: one with a default is not required", in.Name)
 	}

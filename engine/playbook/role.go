@@ -30,6 +30,16 @@ type Role struct {
 	outer *Role
 }
 
+// Told gives what the role, and the roles that it is used in, want to be told; the
+// nearest first.
+func (r *Role) Told() []Input {
+	var out []Input
+	for ; r != nil; r = r.outer {
+		out = append(out, r.Inputs...)
+	}
+	return out
+}
+
 // roles reads the roles of a play.
 func (l *loader) roles(n *source.Node) []Node {
 	if n.Kind != source.List {
@@ -83,7 +93,7 @@ func (l *loader) role(n *source.Node, in inherited) *Block {
 	}
 	l.part(at, dir, "handlers", func(root *source.Node) {
 		// A handler runs because it was notified, whatever led to that.
-		own := inherited{vars: b.vars, defaults: b.defaults, noLog: b.noLog, role: b.role}
+		own := inherited{vars: b.vars, defaults: b.defaults, noLog: b.noLog, checkMode: b.checkMode, role: b.role}
 		l.roleHandlers = append(l.roleHandlers, l.handlers(root, own)...)
 	})
 	return b
