@@ -61,7 +61,7 @@ func (r *runner) tooMany(p *play, s *playbook.Step, b *batch) {
 		return
 	}
 	for _, t := range b.targets {
-		t.fail()
+		t.halt()
 	}
 	why := "any_errors_fatal"
 	if !p.AnyErrorsFatal {

@@ -107,6 +107,51 @@ func TestTooManyFailures(t *testing.T) {
 	s.want("rescued", x.said(), "r|r|end|end")
 }
 
+// What ends because too many others failed has nothing to be rescued from.
+func TestTooManyFailuresAndRescue(t *testing.T) {
+	s := on(t, "a b", vm("x", virt.Running))
+	s.openErr["a"] = &virt.Error{Kind: virt.ErrUnreachable, Summary: "no route"}
+	x := s.play(onAll("any_errors_fatal: true", `
+- block:
+    - vm_facts: {vm: x}
+  rescue:
+    - debug: rescue
+  always:
+    - debug: always
+- debug: end
+`))
+	s.want("said", x.said(), "always")
+	s.want("exit", fmt.Sprint(x.code), fmt.Sprint(engine.ExitUnreachable))
+
+	s = on(t, "a b c")
+	x = s.play(onAll("max_fail_percentage: 50", "- {fail: x, run_once: true}") + "\n- targets: all\n  steps: [{debug: \"next play\"}]")
+	if w := all[event.Warning](x); len(w) != 1 || !strings.Contains(w[0].Text, "3 of 3 failed") {
+		t.Errorf("run_once fails for all of them: %v", w)
+	}
+
+	s = on(t, "a b")
+	s.vars["a"] = map[string]any{"list": 1}
+	s.vars["b"] = map[string]any{"list": []any{1}}
+	x = s.play(onAll("any_errors_fatal: true", "- block: [{debug: \"{{ item }}\"}]\n  loop: \"{{ list }}\""))
+	s.want("a loop that is none", x.said(), "")
+}
+
+// A handler that fails in a block is rescued as its steps are.
+func TestRescueOfAHandler(t *testing.T) {
+	s := on(t, "a")
+	x := s.play(onAll("handlers: [{name: h, fail: x}]", `
+- block:
+    - {debug: one, changed_when: true, notify: h}
+    - flush_handlers:
+    - debug: left out
+  rescue:
+    - debug: "rescue of {{ failed_step.name }}"
+- debug: end
+`))
+	s.want("said", x.said(), "one|rescue of h|end")
+	s.want("exit", fmt.Sprint(x.code), fmt.Sprint(engine.ExitOK))
+}
+
 func TestRunOnce(t *testing.T) {
 	s := on(t, "a b c")
 	x := s.play(onAll("serial: 2", `

@@ -101,7 +101,7 @@ func (r *runner) blockLoop(ctx context.Context, p *play, b *playbook.Block, targ
 	}
 }
 
-// steps gives the steps of a block that the tags leave.
+// stepsOf gives the steps of a block that the tags leave.
 func (p *play) stepsOf(b *playbook.Block) []*playbook.Step {
 	var out []*playbook.Step
 	playbook.Walk([]playbook.Node{b}, func(s *playbook.Step) {
@@ -123,6 +123,7 @@ func (r *runner) blockFails(p *play, b *playbook.Block, t *target, f frame, err 
 	res := failure(r.scope(p, t, s, f), event.Result{At: event.At{Step: f.round.id(s.ID), Target: t.Name}}, err)
 	r.ended(t, s, res, registered(&res, nil))
 	r.sink.Emit(event.StepEnded{Step: f.round.id(s.ID), Targets: []string{t.Name}})
+	r.tooMany(p, s, f.batch)
 }
 
 // blockUndecided notes in a plan that only the run will show how often the steps

@@ -62,7 +62,7 @@ func (r *runner) blockOnce(ctx context.Context, p *play, b *playbook.Block, targ
 	if len(b.Rescue) > 0 {
 		var failed []*target
 		for _, t := range targets {
-			if t.recover() {
+			if t.rescue() {
 				failed = append(failed, t)
 				defer t.tell()()
 			}

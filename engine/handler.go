@@ -13,7 +13,7 @@ import (
 // stand in the play, each once however often it was notified. What they notify
 // themselves runs, too; that this ends is checked at load.
 func (r *runner) flush(ctx context.Context, p *play, targets []*target, f frame) {
-	sure := frame{batch: f.batch, handler: true}
+	sure := frame{batch: f.batch, handler: true, rescued: f.rescued}
 	doubtful := sure
 	doubtful.maybe = "a step that notifies it is decided at run time"
 	for again := true; again; {

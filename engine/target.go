@@ -29,6 +29,7 @@ type target struct {
 	vars   map[string]any // set and registered
 	failed bool           // no further steps, unless a rescue takes over
 	sunk   bool           // failed, and nothing rescued it
+	halted bool           // failed because too many others did: no rescue takes over
 	// unreachable also says that there are no further steps; nothing can help.
 	unreachable bool
 	notified    map[*playbook.Step]bool // handlers; false where only a plan's doubt calls for them
@@ -85,6 +86,21 @@ func (t *target) recover() bool {
 	was := t.failed && !t.unreachable
 	t.failed = t.failed && !was
 	return was
+}
+
+// rescue lets a target whose own step failed go on.
+func (t *target) rescue() bool {
+	t.mu.Lock()
+	halted := t.halted
+	t.mu.Unlock()
+	return !halted && t.recover()
+}
+
+// halt ends a target's steps, although none of its own failed.
+func (t *target) halt() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.failed, t.halted = true, true
 }
 
 // fail ends a target's steps.
@@ -153,13 +169,13 @@ func (t *target) follow(first *target, s *playbook.Step) {
 			vars[name] = v
 		}
 	}
-	lost := first.unreachable
+	lost, sunk := first.unreachable, first.sunk
 	first.mu.Unlock()
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	maps.Copy(t.vars, vars)
 	if failed || lost {
-		t.failed, t.failure = true, mishap
+		t.failed, t.sunk, t.failure = true, t.sunk || sunk, mishap
 	}
 }
 
