@@ -1,4 +1,5 @@
-// Command nactl plays YAML playbooks on libvirt nodes and clusters.
+// Command nactl plays YAML playbooks on oVirt engines, and on libvirt nodes and
+// clusters.
 package main
 
 import (
@@ -9,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"sync"
 	"sync/atomic"
 	"syscall"
 
@@ -116,6 +118,7 @@ func interruptible(parent context.Context, stderr io.Writer, lent *atomic.Bool) 
 type application struct {
 	stdin          *os.File
 	lines          *bufio.Reader // of stdin, once something was asked
+	asking         sync.Mutex    // one question at a time
 	stdout, stderr io.Writer
 	lent           atomic.Bool // the terminal, to an editor
 	dial           dialer

@@ -12,6 +12,12 @@ import (
 	"github.com/nactl/nactl/engine"
 )
 
+// asksToList tells whether the options ask for what would be done, and for nothing
+// to be done.
+func asksToList(c *cli.Context) bool {
+	return c.Bool("list-steps") || c.Bool("list-targets") || c.Bool("list-tags") || c.Bool("syntax-check")
+}
+
 // outline lists what playbooks would do, as the options ask.
 func outline(w io.Writer, c *cli.Context, p *engine.Prepared) error {
 	plays := p.Outline()

@@ -110,7 +110,7 @@ func (a *application) play(c *cli.Context, check bool) error {
 		return err
 	}
 	defer s.close()
-	if c.Bool("list-steps") || c.Bool("list-targets") || c.Bool("list-tags") || c.Bool("syntax-check") {
+	if asksToList(c) {
 		return outline(a.stdout, c, prepared)
 	}
 	if err := s.ask(prepared, world, options); err != nil {
@@ -127,6 +127,9 @@ func (a *application) play(c *cli.Context, check bool) error {
 	readers = append(readers, report.readers()...)
 	var saving *savedPlan
 	if c.IsSet("out") {
+		if err := s.secretExtras(prepared); err != nil {
+			return err
+		}
 		saving = newSavedPlan(c)
 		readers = append(readers, saving)
 	}

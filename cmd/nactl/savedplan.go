@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path"
 	"slices"
@@ -17,6 +18,7 @@ import (
 	"github.com/nactl/nactl/engine/diag"
 	"github.com/nactl/nactl/engine/event"
 	"github.com/nactl/nactl/engine/planned"
+	"github.com/nactl/nactl/engine/playbook"
 	"github.com/nactl/nactl/engine/source"
 	"github.com/nactl/nactl/modules"
 )
@@ -90,6 +92,32 @@ func (p *savedPlan) keep(s *setup, code int) error {
 	return err
 }
 
+// secretExtras refuses to keep a plan with secrets: it holds the values of -e, and
+// is made to be shown.
+func (s *setup) secretExtras(p *engine.Prepared) error {
+	secret := map[string]bool{}
+	note := func(inputs []playbook.Input) {
+		for _, in := range inputs {
+			secret[in.Name] = secret[in.Name] || in.Secret
+		}
+	}
+	for _, play := range p.Plays() {
+		note(play.Inputs)
+		for _, q := range play.Prompts {
+			secret[q.Name] = secret[q.Name] || q.Private
+		}
+		for _, step := range play.Steps {
+			note(step.Role.Told())
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.asked.extra)) {
+		if n := s.asked.extra[name]; (secret[name] || n.ContainsSecret()) && !playbook.IsSecret(n) {
+			return exitError{engine.ExitOptions, fmt.Errorf("--out: -e %s is secret, and a plan shows what -e says: give it as a {secret: …} of the inventory, or leave it to vars_prompt", name)}
+		}
+	}
+	return nil
+}
+
 func (p *savedPlan) means(pattern, id string) bool {
 	_, below, _ := strings.Cut(id, "#")
 	name := p.names[id]
@@ -103,14 +131,24 @@ func readPlan(file string) (*planned.Plan, error) {
 	if err != nil {
 		return nil, exitError{engine.ExitOptions, err}
 	}
+	no := func(err error) (*planned.Plan, error) {
+		return nil, exitError{engine.ExitInvalid, fmt.Errorf("%s is not a plan that nactl plan --out has made: %w", file, err)}
+	}
+	var form struct{ Schema int }
+	if err := json.Unmarshal(text, &form); err != nil {
+		return no(err)
+	}
+	if form.Schema != planned.Schema {
+		return nil, exitError{engine.ExitInvalid, fmt.Errorf("%s has schema %d, and this nactl reads %d: make the plan anew", file, form.Schema, planned.Schema)}
+	}
 	plan := &planned.Plan{}
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.DisallowUnknownFields()
-	if err := d.Decode(plan); err != nil || len(plan.Of.Playbooks) == 0 {
-		return nil, exitError{engine.ExitInvalid, fmt.Errorf("%s is not a plan that nactl plan --out has made: %w", file, err)}
+	if err := d.Decode(plan); err != nil {
+		return no(err)
 	}
-	if plan.Schema != planned.Schema {
-		return nil, exitError{engine.ExitInvalid, fmt.Errorf("%s has schema %d, and this nactl reads %d: make the plan anew", file, plan.Schema, planned.Schema)}
+	if len(plan.Of.Playbooks) == 0 {
+		return no(errors.New("it names no playbooks"))
 	}
 	return plan, nil
 }
@@ -154,6 +192,13 @@ func (a *application) playPlan(c *cli.Context) error {
 		return err
 	}
 	defer s.close()
+	if asksToList(c) {
+		return outline(a.stdout, c, prepared)
+	}
+	report, err := newReport(c)
+	if err != nil {
+		return err
+	}
 	if err := s.ask(prepared, world, options); err != nil {
 		return err
 	}
@@ -166,10 +211,6 @@ func (a *application) playPlan(c *cli.Context) error {
 	}
 	s.conns.forget()
 	options.Check, options.Plan = false, plan
-	report, err := newReport(c)
-	if err != nil {
-		return err
-	}
 	code, changed, err := s.run(prepared, world, *options, append(readers, report.readers()...)...)
 	if err != nil {
 		return err

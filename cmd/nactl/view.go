@@ -86,6 +86,11 @@ func (a *application) asker() func(context.Context, string, bool) (string, error
 	}
 	lines := a.lines
 	return func(ctx context.Context, prompt string, hidden bool) (string, error) {
+		a.asking.Lock()
+		defer a.asking.Unlock()
+		if ctx.Err() != nil {
+			return "", context.Cause(ctx)
+		}
 		fmt.Fprint(a.stderr, prompt+" ")
 		type answer struct {
 			line string
@@ -102,7 +107,7 @@ func (a *application) asker() func(context.Context, string, bool) (string, error
 			read = func() (string, error) {
 				b, err := term.ReadPassword(fd)
 				fmt.Fprintln(a.stderr)
-				return string(b) + "\n", err
+				return string(b), err
 			}
 		}
 		go func() {

@@ -16,15 +16,21 @@ type Collector struct {
 	mu      sync.Mutex
 	plan    Plan
 	words   map[string]string // of steps, by id
-	intents map[string]event.Intent
+	intents map[call]event.Intent
 	doubt   map[field]bool // what a change under a condition sets, so that nobody knows what it was before the next
 }
 
 type field struct{ target, object, path string }
 
+// call is one change of a step, for an item of its loop (-1 = it has none).
+type call struct {
+	step, target string
+	item, n      int
+}
+
 // NewCollector makes a collector.
 func NewCollector(changes func(word string) bool) *Collector {
-	return &Collector{Changes: changes, words: map[string]string{}, intents: map[string]event.Intent{}, doubt: map[field]bool{}}
+	return &Collector{Changes: changes, words: map[string]string{}, intents: map[call]event.Intent{}, doubt: map[field]bool{}}
 }
 
 // String names the reader in errors.
@@ -77,10 +83,10 @@ func (c *Collector) Plan() *Plan {
 	return &p
 }
 
-func place(at event.At, n int) string {
+func place(at event.At, n int) call {
 	index := -1
 	if at.Item != nil {
 		index = at.Item.Index
 	}
-	return Change{Step: at.Step, Target: at.Target, Item: &event.Item{Index: index}}.key() + string(rune(n))
+	return call{at.Step, at.Target, index, n}
 }
