@@ -72,9 +72,6 @@ func (p *savedPlan) keep(s *setup, code int) error {
 		Extra: map[string]json.RawMessage{},
 	}
 	for name, n := range s.asked.extra {
-		if n.ContainsSecret() {
-			return exitError{engine.ExitOptions, fmt.Errorf("the plan is not kept: -e %s comes from an encrypted file, and a plan keeps -e as it is; name that file in vars_files", name)}
-		}
 		b, err := json.Marshal(n.Any())
 		if err != nil {
 			return fmt.Errorf("-e %s: %w", name, err)
@@ -111,8 +108,11 @@ func (s *setup) secretExtras(p *engine.Prepared) error {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.asked.extra)) {
-		if n := s.asked.extra[name]; (secret[name] || n.ContainsSecret()) && !playbook.IsSecret(n) {
-			return exitError{engine.ExitOptions, fmt.Errorf("--out: -e %s is secret, and a plan shows what -e says: give it as a {secret: …} of the inventory, or leave it to vars_prompt", name)}
+		switch n := s.asked.extra[name]; {
+		case n.ContainsSecret():
+			return exitError{engine.ExitOptions, fmt.Errorf("the plan is not kept: -e %s comes from an encrypted file, and a plan keeps -e as it is; name that file in vars_files", name)}
+		case secret[name] && !playbook.IsSecret(n):
+			return exitError{engine.ExitOptions, fmt.Errorf("the plan is not kept: -e %s is secret, and a plan keeps -e as it is; write {secret: …} in vars, or leave it to vars_prompt", name)}
 		}
 	}
 	return nil
