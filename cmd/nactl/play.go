@@ -290,7 +290,7 @@ func (s *setup) load() (input, diag.List) {
 	inv, found := inventory.Load(s.ctx, asked.inventory, inventory.Options{Sources: s.sources})
 	list.Add(found...)
 	if inv != nil {
-		inv, found = inv.WithVarsBeside(filepath.Dir(asked.files[0]), inventory.Options{Sources: s.sources})
+		inv, found = s.varsBeside(inv)
 		list.Add(found...)
 	}
 	s.inv = inv
@@ -317,6 +317,24 @@ func (s *setup) load() (input, diag.List) {
 		list.Errorf(diag.Range{Pos: diag.Pos{File: "--limit"}}, "limit", "%s leaves no target of these playbooks", limit)
 	}
 	return input{inv, prepared, world, options}, list
+}
+
+// varsBeside adds the variables beside the playbooks: a later playbook's folder wins
+// over an earlier one's.
+func (s *setup) varsBeside(inv *inventory.Inventory) (*inventory.Inventory, diag.List) {
+	var list diag.List
+	var seen []string
+	for _, file := range s.asked.files {
+		dir := filepath.Clean(filepath.Dir(file))
+		if slices.Contains(seen, dir) {
+			continue
+		}
+		seen = append(seen, dir)
+		var found diag.List
+		inv, found = inv.WithVarsBeside(dir, inventory.Options{Sources: s.sources})
+		list.Add(found...)
+	}
+	return inv, list
 }
 
 // tags gives the tags of an option; commas separate them, too.

@@ -138,7 +138,7 @@ func (l *loader) play(n *source.Node) *Play {
 	p.Handlers, l.roleHandlers = append(l.roleHandlers, p.Handlers...), nil
 	for _, in := range p.Inputs {
 		if in.Default != nil {
-			p.Defaults = append(p.Defaults, Var{Name: in.Name, Value: in.Default})
+			p.Defaults = append(p.Defaults, Var{Name: in.Name, Value: in.Default, Range: in.Range})
 		}
 	}
 	if p.Targets == nil {
@@ -205,7 +205,7 @@ func (l *loader) vars(n *source.Node) []Var {
 	var out []Var
 	for _, e := range n.Entries {
 		if l.name(e.Key, e.Key.Str, "a variable") {
-			out = append(out, Var{Name: e.Key.Str, Value: e.Value})
+			out = append(out, Var{Name: e.Key.Str, Value: e.Value, Range: e.Key.Range})
 		}
 	}
 	return out

@@ -85,6 +85,7 @@ func (p *Play) Leaves() map[string]expr.Field {
 type Var struct {
 	Name  string
 	Value *source.Node
+	Range diag.Range // of the name
 	// Template is set by Compile.
 	Template *expr.Template
 }

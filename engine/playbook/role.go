@@ -82,7 +82,7 @@ func (l *loader) role(n *source.Node, in inherited) *Block {
 	l.part(at, dir, "vars", func(root *source.Node) { b.vars = append(b.vars, l.vars(root)...) })
 	for _, input := range b.Role.Inputs {
 		if input.Default != nil {
-			b.defaults = append(b.defaults, Var{Name: input.Name, Value: input.Default})
+			b.defaults = append(b.defaults, Var{Name: input.Name, Value: input.Default, Range: input.Range})
 		}
 	}
 	given := len(b.vars)
