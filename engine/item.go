@@ -130,9 +130,9 @@ func labelOf(ctx context.Context, sc *scope, t *expr.Template, item *source.Node
 		if err != nil {
 			return ""
 		}
-		return shorten(string(b), 60)
+		return shorten(sc.run.masked(string(b)), 60)
 	default:
-		return shorten(fmt.Sprint(item.Any()), 60)
+		return shorten(sc.run.masked(fmt.Sprint(item.Any())), 60)
 	}
 }
 

@@ -9,7 +9,6 @@ import (
 	"github.com/nactl/nactl/engine/event"
 	"github.com/nactl/nactl/engine/playbook"
 	"github.com/nactl/nactl/engine/source"
-	"github.com/nactl/nactl/modules/step"
 )
 
 // secrets keeps what {secret: …} mappings stand for, so that each is asked for
@@ -93,8 +92,17 @@ func (r *runner) hide(text string) {
 
 // hideMade makes known what an expression made of a secret. What is too short to
 // be masked has been warned of with the secret itself.
-func (r *runner) hideMade(n *source.Node) {
-	if text, ok := step.Text(n); ok && n.Kind != source.Bool && r.opts.Mask != nil {
+func (r *runner) hideMade(text string) {
+	if r.opts.Mask != nil {
 		_ = r.opts.Mask.Add(text)
 	}
+}
+
+// masked gives a text without secrets. It is for what is cut before the writer of
+// events sees it, which would not know the beginning of a secret.
+func (r *runner) masked(text string) string {
+	if r.opts.Mask == nil {
+		return text
+	}
+	return r.opts.Mask.String(text)
 }

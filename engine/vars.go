@@ -232,7 +232,7 @@ func (s *scope) value(ctx context.Context, t *expr.Template, n *source.Node) (an
 		if err != nil {
 			return nil, false, err
 		}
-		if n, err = t.Eval(ctx, values); err != nil {
+		if n, err = t.EvalTelling(ctx, values, s.run.hideMade); err != nil {
 			return nil, false, err
 		}
 	}
@@ -274,7 +274,10 @@ func (r *runner) reveal(ctx context.Context, n *source.Node) (any, error) {
 		return out, nil
 	default:
 		if n.Secret {
-			r.hideMade(n)
+			switch n.Kind {
+			case source.String, source.Int, source.Float:
+				r.hideMade(fmt.Sprint(n.Any()))
+			}
 		}
 		return expr.FromNode(n), nil
 	}
@@ -338,7 +341,7 @@ func (s *scope) eval(ctx context.Context, t *expr.Template) (*source.Node, error
 	if err != nil {
 		return nil, err
 	}
-	return t.Eval(ctx, values)
+	return t.EvalTelling(ctx, values, s.run.hideMade)
 }
 
 // holds evaluates a condition; a nil one holds.

@@ -160,15 +160,48 @@ func placedChains(p *program, n *source.Node, offset int) []Chain {
 // is a chain alone keeps both to the members that they are about. All failures
 // are collected: the error carries a diag.List.
 func (t *Template) Eval(ctx context.Context, values Values) (*source.Node, error) {
-	var list diag.List
-	n := t.eval(ctx, values, &list)
-	if err := list.Err(); err != nil {
+	return t.EvalTelling(ctx, values, nil)
+}
+
+// EvalTelling is Eval that tells every text that an expression made of a secret,
+// by itself and not only within the text around it. made may be nil.
+func (t *Template) EvalTelling(ctx context.Context, values Values, made func(text string)) (*source.Node, error) {
+	w := &evaluation{made: made}
+	n := t.eval(ctx, values, w)
+	if err := w.list.Err(); err != nil {
 		return nil, err
 	}
 	return n, nil
 }
 
-func (t *Template) eval(ctx context.Context, values Values, list *diag.List) *source.Node {
+// evaluation collects what is to be told beside the values.
+type evaluation struct {
+	list diag.List
+	made func(text string)
+}
+
+func (w *evaluation) add(d diag.Diagnostic) { w.list.Add(d) }
+
+// tell passes on the texts in what was made of a secret.
+func (w *evaluation) tell(n *source.Node) {
+	if w.made == nil {
+		return
+	}
+	switch n.Kind {
+	case source.String, source.Int, source.Float:
+		if n.Secret {
+			w.made(fmt.Sprint(n.Any()))
+		}
+	}
+	for _, item := range n.Items {
+		w.tell(item)
+	}
+	for _, e := range n.Entries {
+		w.tell(e.Value)
+	}
+}
+
+func (t *Template) eval(ctx context.Context, values Values, w *evaluation) *source.Node {
 	if t.static {
 		return t.node
 	}
@@ -177,24 +210,24 @@ func (t *Template) eval(ctx context.Context, values Values, list *diag.List) *so
 		out := *t.node
 		out.Items = make([]*source.Node, len(t.children))
 		for i, c := range t.children {
-			out.Items[i] = c.eval(ctx, values, list)
+			out.Items[i] = c.eval(ctx, values, w)
 		}
 		return &out
 	case source.Map:
 		out := *t.node
 		out.Entries = make([]source.Entry, len(t.children))
 		for i, c := range t.children {
-			out.Entries[i] = source.Entry{Key: t.node.Entries[i].Key, Value: c.eval(ctx, values, list)}
+			out.Entries[i] = source.Entry{Key: t.node.Entries[i].Key, Value: c.eval(ctx, values, w)}
 		}
 		return &out
 	}
 	if t.IsExpression() {
-		return t.evalValue(ctx, values, list)
+		return t.evalValue(ctx, values, w)
 	}
-	return t.evalText(ctx, values, list)
+	return t.evalText(ctx, values, w)
 }
 
-func (t *Template) evalValue(ctx context.Context, values Values, list *diag.List) *source.Node {
+func (t *Template) evalValue(ctx context.Context, values Values, w *evaluation) *source.Node {
 	p := t.parts[0]
 	eval := p.program.eval
 	if p.program.isChain {
@@ -202,7 +235,7 @@ func (t *Template) evalValue(ctx context.Context, values Values, list *diag.List
 	}
 	out, prob := eval(ctx, values)
 	if prob != nil {
-		list.Add(prob.at(t.node, p.offset))
+		w.add(prob.at(t.node, p.offset))
 		return nil
 	}
 	secret := out.taint.secret || t.node.Secret
@@ -211,13 +244,14 @@ func (t *Template) evalValue(ctx context.Context, values Values, list *diag.List
 	}
 	n, err := out.run.toNode(out.value, t.node.Range, secret)
 	if err != nil {
-		list.Add((&problem{rule: "expression", width: 1, summary: err.Error()}).at(t.node, p.offset))
+		w.add((&problem{rule: "expression", width: 1, summary: err.Error()}).at(t.node, p.offset))
 		return nil
 	}
+	w.tell(n)
 	return n
 }
 
-func (t *Template) evalText(ctx context.Context, values Values, list *diag.List) *source.Node {
+func (t *Template) evalText(ctx context.Context, values Values, w *evaluation) *source.Node {
 	var b strings.Builder
 	var sum taint
 	for _, p := range t.parts {
@@ -227,7 +261,7 @@ func (t *Template) evalText(ctx context.Context, values Values, list *diag.List)
 		}
 		out, prob := p.program.eval(ctx, values)
 		if prob != nil {
-			list.Add(prob.at(t.node, p.offset))
+			w.add(prob.at(t.node, p.offset))
 			continue
 		}
 		sum.secret = sum.secret || out.taint.secret
@@ -242,13 +276,16 @@ func (t *Template) evalText(ctx context.Context, values Values, list *diag.List)
 				prob.summary = fmt.Sprintf("%s is nothing and cannot be put into text", p.program.text)
 				prob.detail = fmt.Sprintf("If it may be missing, write {{ default(%s, \"…\") }}.", p.program.text)
 			}
-			list.Add(prob.at(t.node, p.offset))
+			w.add(prob.at(t.node, p.offset))
 			continue
 		}
 		if most := p.program.opts.Limits.Bytes; b.Len()+len(text) > most {
-			list.Add((&problem{rule: "expression", width: utf8.RuneCountInString(p.program.text),
+			w.add((&problem{rule: "expression", width: utf8.RuneCountInString(p.program.text),
 				summary: fmt.Sprintf("the whole text gets longer than %d bytes here", most)}).at(t.node, p.offset))
 			break
+		}
+		if out.taint.secret && w.made != nil {
+			w.made(text)
 		}
 		b.WriteString(text)
 	}
