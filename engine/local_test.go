@@ -97,7 +97,35 @@ func TestHTTPSecrets(t *testing.T) {
 			t.Errorf("an event shows the password: %s", got)
 		}
 	}
+	// Of a secret body there is no checksum either, by which it could be guessed.
+	for _, e := range all[event.Intent](x) {
+		if strings.Contains(string(e.Change), "sha256") {
+			t.Errorf("the intent is %s", e.Change)
+		}
+	}
 	if got := x.results(); !strings.Contains(got, "answered 403") {
 		t.Error(got)
+	}
+}
+
+// What a plan could not know of a request stands for any in the play that is held
+// to it; what it knew has to be the same.
+func TestHTTPPlanned(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	defer server.Close()
+	s := on(t, "n1")
+	text := func(body string) string {
+		return onAll("", "- local_exec: {command: [echo, x]}\n  register: r\n- http: {url: "+server.URL+", method: POST, body: \""+body+"\"}")
+	}
+	for _, tt := range []struct{ plan, play, want string }{
+		{"{{ r.stdout }}", "{{ r.stdout }}", "changed\nchanged"},
+		{"a", "a", "changed\nchanged"},
+		{"a", "b", "changed\nfailed: not in the saved plan"},
+	} {
+		s.opts.Plan, s.opts.Check = nil, true
+		s.opts.Plan, s.opts.Check = planOf(t, s.play(text(tt.plan))), false
+		if got := s.play(text(tt.play)).results(); !strings.HasPrefix(got, tt.want) {
+			t.Errorf("%s, then %s: %s", tt.plan, tt.play, got)
+		}
 	}
 }

@@ -42,7 +42,10 @@ type HTTPRequest struct {
 	URL     string  `json:"url"`
 	Headers Headers `json:"headers,omitempty"`
 	Body    []byte  `json:"-"`
-	Size    int64   `json:"size,omitempty"` // of Body; UnknownSize where only the run will show it
+	// Size and SHA256 are those of Body, which is not shown itself; unknown where only
+	// the run will show it. Of what a secret may have gone into there is no checksum.
+	Size   Opt[int64]  `json:"size,omitzero"`
+	SHA256 Opt[string] `json:"sha256,omitzero"` // hex
 	// Username and Password are sent as HTTP's basic authentication.
 	Username string `json:"username,omitempty"`
 	Password string `json:"-"`
@@ -56,9 +59,6 @@ type HTTPRequest struct {
 	Expect    []StatusRange `json:"expect,omitempty"`  // none: 200 to 299
 	Limit     int64         `json:"-"`                 // bytes of the answer's body that are kept
 }
-
-// UnknownSize stands for the size of what only the run will show.
-const UnknownSize = -1
 
 // StatusRange is a range of HTTP's status codes, both ends included.
 type StatusRange struct {

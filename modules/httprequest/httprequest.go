@@ -154,11 +154,11 @@ func (a *Args) request(env *step.Env) (virt.HTTPRequest, error) {
 		r.Limit = int64(a.MaxContent)
 	}
 	kind, unknown := a.fill(&r)
-	if unknown || a.Password.IsUnknown() {
-		if r.IsRead() {
-			return r, &virt.Error{Kind: virt.ErrUndecided, Object: r.Ref, Summary: "what is sent is known only afterwards"}
-		}
-		r.Size = virt.UnknownSize
+	if (unknown || a.Password.IsUnknown()) && r.IsRead() {
+		return r, &virt.Error{Kind: virt.ErrUndecided, Object: r.Ref, Summary: "what is sent is known only afterwards"}
+	}
+	if unknown {
+		r.Size, r.SHA256 = virt.Unknown[int64](), virt.Unknown[string]()
 	}
 	if kind != "" {
 		r.Headers["Content-Type"] = kind
@@ -183,26 +183,32 @@ func (a *Args) request(env *step.Env) (virt.HTTPRequest, error) {
 // fill gives a request its body, and the type of that. unknown tells that only the
 // run will show it.
 func (a *Args) fill(r *virt.HTTPRequest) (kind string, unknown bool) {
+	secret := false
 	switch {
 	case a.JSON != nil && a.JSON.Kind != source.Null:
 		if a.JSON.ContainsUnknown() {
 			return "application/json", true
 		}
 		r.Body, _ = json.Marshal(a.JSON.Any()) // what YAML says can be said in JSON
-		kind = "application/json"
+		kind, secret = "application/json", a.JSON.ContainsSecret()
 	case a.Form != nil:
 		form := url.Values{}
 		for name, value := range a.Form {
 			form.Set(name, value)
 		}
 		r.Body, kind = []byte(form.Encode()), "application/x-www-form-urlencoded"
+		secret = true // its fields do not tell
 	default:
-		r.Body = []byte(a.Body.Or(step.Prose{}).Text)
-		if a.Body.IsSet() {
-			kind = "text/plain; charset=utf-8"
+		if !a.Body.IsSet() {
+			return "", false
 		}
+		text := a.Body.Or(step.Prose{})
+		r.Body, kind, secret = []byte(text.Text), "text/plain; charset=utf-8", text.Secret
 	}
-	r.Size = int64(len(r.Body))
+	r.Size = virt.Some(int64(len(r.Body)))
+	if !secret {
+		r.SHA256 = virt.Some(virt.Checksum(r.Body))
+	}
 	return kind, a.Body.IsUnknown()
 }
 

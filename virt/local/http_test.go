@@ -25,7 +25,7 @@ func get(url string) virt.HTTPRequest {
 
 func post(url, body string) virt.HTTPRequest {
 	r := get(url)
-	r.Method, r.Body, r.Size = "POST", []byte(body), int64(len(body))
+	r.Method, r.Body = "POST", []byte(body)
 	return r
 }
 
