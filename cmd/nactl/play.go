@@ -55,6 +55,8 @@ func runFlags() []cli.Flag {
 		&cli.BoolFlag{Name: "list-tags", Usage: "list the tags of each play, and do nothing"},
 		&cli.BoolFlag{Name: "syntax-check", Usage: "check everything that can be checked offline, and do nothing"},
 		&cli.BoolFlag{Name: "force-handlers", Usage: "run notified handlers on targets that failed, too"},
+		&cli.BoolFlag{Name: "timing", Usage: "tell afterwards which steps were slowest, and how often targets were asked"},
+		&cli.StringFlag{Name: "annotations", Value: "auto", Usage: "say what went wrong as CI servers read it: `FORM` is github, gitlab:FILE, none or auto"},
 		&cli.StringFlag{Name: "junit", Usage: "write a report to `FILE`, as CI servers read it"},
 		&cli.BoolFlag{Name: "detailed-exitcode", Usage: "exit with 3 when something was changed, or would be"},
 	)
@@ -105,6 +107,22 @@ func (a *application) play(c *cli.Context, check bool) error {
 	if err != nil {
 		return err
 	}
+	if s.notes, err = a.newAnnotations(c); err != nil {
+		return err
+	}
+	return s.noted(a.playOn(c, s, check))
+}
+
+// noted keeps the annotations of a run that ended with err.
+func (s *setup) noted(err error) error {
+	if kept := s.notes.keep(); kept != nil && err == nil {
+		return kept
+	}
+	return err
+}
+
+// playOn plays what was asked for.
+func (a *application) playOn(c *cli.Context, s *setup, check bool) error {
 	prepared, world, options, err := s.prepare()
 	if err != nil {
 		return err
@@ -124,7 +142,7 @@ func (a *application) play(c *cli.Context, check bool) error {
 	if err != nil {
 		return err
 	}
-	readers = append(readers, report.readers()...)
+	readers = append(append(readers, report.readers()...), s.notes.readers()...)
 	var saving *savedPlan
 	if c.IsSet("out") {
 		if err := s.secretExtras(prepared); err != nil {
@@ -241,6 +259,7 @@ type setup struct {
 	id      string // of the run
 	check   bool
 	conns   *connections
+	notes   *annotations         // that --annotations asks for, or nil
 	inv     *inventory.Inventory // once it is loaded
 }
 
@@ -356,6 +375,7 @@ func (s *setup) report(list diag.List) error {
 	if err := s.tell(list); err != nil {
 		return err
 	}
+	s.notes.found(s.masked(list))
 	if !list.HasErrors() {
 		return nil
 	}

@@ -187,6 +187,14 @@ func (a *application) playPlan(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	if s.notes, err = a.newAnnotations(c); err != nil {
+		return err
+	}
+	return s.noted(a.playPlanOn(c, s, plan))
+}
+
+// playPlanOn plays a saved plan with what it asks for.
+func (a *application) playPlanOn(c *cli.Context, s *setup, plan *planned.Plan) error {
 	prepared, world, options, err := s.prepare()
 	if err != nil {
 		return err
@@ -211,7 +219,7 @@ func (a *application) playPlan(c *cli.Context) error {
 	}
 	s.conns.forget()
 	options.Check, options.Plan = false, plan
-	code, changed, err := s.run(prepared, world, *options, append(readers, report.readers()...)...)
+	code, changed, err := s.run(prepared, world, *options, append(append(readers, report.readers()...), s.notes.readers()...)...)
 	if err != nil {
 		return err
 	}

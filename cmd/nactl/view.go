@@ -26,16 +26,22 @@ func (a *application) readers(c *cli.Context, check bool) ([]event.Reader, error
 		Color: color, Live: a.live(), Verbose: c.Count("verbose"), Diff: check || c.Bool("diff"),
 		Width: func() int { return width(a.stdout) },
 	}
+	var out []event.Reader
+	timing := a.stdout
 	switch format := c.String("output"); format {
 	case "human":
-		return []event.Reader{event.NewTerminal(a.stdout, a.stderr, o)}, nil
+		out = append(out, event.NewTerminal(a.stdout, a.stderr, o))
 	case "quiet":
-		return []event.Reader{event.NewQuiet(a.stdout, a.stderr, o)}, nil
+		out = append(out, event.NewQuiet(a.stdout, a.stderr, o))
 	case "json":
-		return []event.Reader{event.NewNDJSON(a.stdout)}, nil
+		out, timing = append(out, event.NewNDJSON(a.stdout)), a.stderr // nothing may stand between events
 	default:
 		return nil, exitError{engine.ExitOptions, fmt.Errorf("--output is human, json or quiet, not %q", format)}
 	}
+	if c.Bool("timing") {
+		out = append(out, event.NewTiming(timing)) // behind the reader that shows the recap
+	}
+	return out, nil
 }
 
 // live tells whether what is running can be shown and redrawn.
