@@ -20,8 +20,13 @@ import (
 // Play looks for what is unwise in a play.
 func Play(p *playbook.Play) diag.List {
 	var c checker
-	for _, v := range p.Vars {
+	for _, v := range slices.Concat(p.Vars, p.Defaults) {
 		c.secrets(v.Name, v.Value)
+	}
+	for _, q := range p.Prompts {
+		if q.Default != nil {
+			c.secrets(q.Name, q.Default)
+		}
 	}
 	for _, s := range slices.Concat(p.Steps, p.Handlers) {
 		c.step(s)
@@ -35,7 +40,7 @@ func (c *checker) step(s *playbook.Step) {
 	if s.Name == "" {
 		c.list.Warnf(s.Range, "unnamed-step", "this %s has no name, which reports and --start-at would call it by", s.Word)
 	}
-	for _, v := range s.Vars {
+	for _, v := range slices.Concat(s.Vars, s.Defaults) {
 		c.secrets(v.Name, v.Value)
 	}
 	c.secrets("", s.Args)
@@ -136,8 +141,20 @@ func Inventory(inv *inventory.Inventory) diag.List {
 			identity(&list, f, "node "+n.Name, n.Range)
 		}
 	}
-	for _, f := range inv.Guests.IdentityFiles {
-		identity(&list, f, "guests", inv.Guests.Range)
+	guests := []inventory.Guests{inv.Guests}
+	for _, e := range inv.Engines {
+		if e.Guests != nil {
+			guests = append(guests, *e.Guests)
+		}
+	}
+	seen := map[string]bool{} // an engine's section holds what that of all engines says
+	for _, g := range guests {
+		for _, f := range g.IdentityFiles {
+			if !seen[f] {
+				identity(&list, f, "guests", g.Range)
+			}
+			seen[f] = true
+		}
 	}
 	for _, t := range inv.All() {
 		for name, n := range t.Vars.Nodes() {

@@ -75,6 +75,14 @@ func TestPlay(t *testing.T) {
 	}
 }
 
+// A password that is given where nothing else is said stands there, too.
+func TestPlainDefaults(t *testing.T) {
+	list, _ := look(t, "- name: P\n  targets: all\n  inputs: {root_password: {default: hunter22}}\n  vars_prompt: [{name: token, default: hunter22}]\n  steps: [{name: A, debug: x}]")
+	if got, want := rulesOf(list), "3:37 plain-password; 4:40 plain-password"; got != want {
+		t.Errorf("found %q, want %q", got, want)
+	}
+}
+
 // The playbooks that ship have nothing to warn of, or say why it is meant.
 func TestShippedPlaybooks(t *testing.T) {
 	seen := 0
@@ -103,12 +111,15 @@ func TestShippedPlaybooks(t *testing.T) {
 func TestInventory(t *testing.T) {
 	dir := t.TempDir()
 	key := filepath.Join(dir, "id")
-	if err := os.WriteFile(key, []byte("x"), 0o644); err != nil {
-		t.Fatal(err)
+	for _, key := range []string{key, key + "2"} {
+		if err := os.WriteFile(key, []byte("x"), 0o644); err != nil {
+			t.Fatal(err)
+		}
 	}
 	file := filepath.Join(dir, "inventory.yml")
 	text := `engines:
   e: {url: "https://e/api", username: a, password: {secret: {env: X}}, insecure: true}
+  f: {url: "https://f/api", username: a, password: {secret: {env: X}}, guests: {user: a, identity_file: [id2, id]}}
 nodes:
   n: {identity_file: [id, gone]}
 images:
@@ -125,7 +136,7 @@ groups:
 	if list.HasErrors() {
 		t.Fatal(list.Err())
 	}
-	want := "2:3 insecure-engine; 4:3 readable-key; 7:3 unpinned-image; 8:39 unpinned-image; 10:36 plain-password"
+	want := "2:3 insecure-engine; 3:80 readable-key; 3:80 readable-key; 5:3 readable-key; 8:3 unpinned-image; 9:39 unpinned-image; 11:36 plain-password"
 	if got := rulesOf(Inventory(inv)); got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
