@@ -11,6 +11,7 @@ import (
 
 // event is an entry of the engine's log.
 type event struct {
+	Index    int64 // counts up
 	Code     int64 // as 54 for a VM that did not start
 	Severity string
 	Time     time.Time
@@ -20,6 +21,7 @@ type event struct {
 
 func toEvent(e *ovirtsdk.Event) (event, error) {
 	var out event
+	out.Index, _ = e.Index()
 	out.Code, _ = e.Code()
 	if s, ok := e.Severity(); ok {
 		out.Severity = string(s)

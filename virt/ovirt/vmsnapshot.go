@@ -227,6 +227,10 @@ func (e *Engine) revertSnapshot(ctx context.Context, c virt.RevertSnapshot, d *e
 	}
 	id := s.ID.Or("")
 	memory := s.Memory.Or(false)
+	last, err := e.lastEvent(ctx)
+	if err != nil {
+		return err
+	}
 	err = e.alone(ctx, d.m.id, func(ctx context.Context) error {
 		_, err := act(ctx, e.Client, path("vms", d.m.id, "snapshots", id, "restore"), &actionXML{RestoreMemory: &memory})
 		return err
@@ -257,7 +261,7 @@ func (e *Engine) revertSnapshot(ctx context.Context, c virt.RevertSnapshot, d *e
 	if err != nil {
 		return err
 	}
-	if err := e.restored(ctx, d.m.id); err != nil || !c.Start {
+	if err := e.restored(ctx, d.m.id, last); err != nil || !c.Start {
 		return err
 	}
 	e.Forget(c.Ref)
@@ -290,15 +294,16 @@ func (e *Engine) restores(ctx context.Context, vm string, lost error) error {
 	return lost
 }
 
-// restored gives an error when the engine's last word on a restore of a VM is
-// that it failed: the VM and its snapshots look then as they did before.
-func (e *Engine) restored(ctx context.Context, vm string) error {
+// restored gives an error when the engine's last word on a restore of a VM, since
+// an event, is that it failed: the VM and its snapshots look then as they did
+// before.
+func (e *Engine) restored(ctx context.Context, vm string, since int64) error {
 	all, err := e.events(ctx, restoreCorrelation)
 	if err != nil {
 		return err
 	}
 	for _, ev := range slices.Backward(all) {
-		if ev.VM != vm {
+		if ev.VM != vm || ev.Index <= since {
 			continue
 		}
 		if ev.Severity != "normal" {

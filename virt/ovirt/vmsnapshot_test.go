@@ -176,6 +176,21 @@ func TestSnapshotFailures(t *testing.T) {
 		t.Errorf("snapshots: %q", got)
 	}
 	sim.Heal()
+	// What was said before counts no more, also while nothing new is said yet.
+	m, err := e.machine(t.Context(), "web-1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	last, err := e.lastEvent(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := e.restored(t.Context(), m.id, last); err != nil {
+		t.Errorf("an old failure counts: %v", err)
+	}
+	if err := e.restored(t.Context(), m.id, 0); err == nil {
+		t.Error("the failure is not there")
+	}
 	if err := reverts(t, e, "a"); err != nil {
 		t.Errorf("healed: %v", err)
 	}
