@@ -16,23 +16,25 @@ const marker = "nolint"
 // Silence takes out the warnings that comments of their files silence. Errors stay:
 // what stops a run cannot be talked away.
 func Silence(list diag.List, sources *source.Sources) diag.List {
-	files := map[string]*silencer{}
-	return slices.DeleteFunc(slices.Clone(list), func(d diag.Diagnostic) bool {
-		return d.Severity == diag.Warning && silencerOf(files, d.Range.File, sources).silences(d)
-	})
+	return silence(list, sources, map[string]*silencer{})
 }
 
 // SilenceAll is Silence, and says which comments do not do what they seem to.
 func SilenceAll(list diag.List, sources *source.Sources) diag.List {
 	files := map[string]*silencer{}
-	out := slices.DeleteFunc(slices.Clone(list), func(d diag.Diagnostic) bool {
-		return d.Severity == diag.Warning && silencerOf(files, d.Range.File, sources).silences(d)
-	})
+	out := silence(list, sources, files)
 	for _, file := range sources.Files() {
 		out.Add(silencerOf(files, file, sources).problems()...)
 	}
 	out.Sort()
 	return out
+}
+
+// silence notes in files which comments were of use.
+func silence(list diag.List, sources *source.Sources, files map[string]*silencer) diag.List {
+	return slices.DeleteFunc(slices.Clone(list), func(d diag.Diagnostic) bool {
+		return d.Severity == diag.Warning && silencerOf(files, d.Range.File, sources).silences(d)
+	})
 }
 
 func silencerOf(files map[string]*silencer, file string, sources *source.Sources) *silencer {
