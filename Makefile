@@ -10,7 +10,7 @@ export PATH := $(PATH):/usr/local/go/bin:/usr/lib/go/bin:$(lastword $(sort $(wil
 
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: deps build quickstart demo test unit lab-test conformance lint docs docs-check fmt lab-up lab-down clean
+.PHONY: deps build quickstart demo test unit faults lab-test conformance lint docs docs-check fmt lab-up lab-down clean
 
 deps: ## bring what a fresh Debian 12 lacks
 	sh setup.sh
@@ -28,10 +28,13 @@ quickstart: ## the shortest way to a run: libvirt's built-in test driver, no roo
 demo: deps bin/nactl ## the tour on a lab of two real nodes, twice
 	lab/demo.sh
 
-test: deps unit lab-test ## everything, end to end on real guests included
+test: deps unit faults lab-test ## everything, end to end on real guests included
 
 unit:
 	go test -race -tags $(TAGS) ./...
+
+faults: ## everything that can go wrong with an engine, in every step
+	go test -count=1 -tags $(TAGS),faults -run TestEveryKnobInEveryStep ./cmd/nactl
 
 lab-test: bin/nactl
 	lab/with.sh go test -race -count=1 -p 1 -timeout 30m -tags $(TAGS),lab -run TestLab ./virt/libvirt ./cmd/nactl
@@ -44,9 +47,9 @@ conformance: ## Ansible and oVirt's own SDK against the simulated engine, and na
 lint:
 	@files=$$(gofmt -l cmd engine inventory lint modules reference virt); test -z "$$files" || { echo "not as gofmt writes it: $$files" >&2; exit 1; }
 	go vet -tags $(TAGS) ./...
-	go vet -tags $(TAGS),lab,conformance ./virt/... ./cmd/...
+	go vet -tags $(TAGS),lab,conformance,faults ./virt/... ./cmd/...
 	GOBIN=$(CACHE)/tools sh -c 'test -x "$$GOBIN/staticcheck" || go install $(STATICCHECK)'
-	$(CACHE)/tools/staticcheck -tags $(TAGS),lab,conformance ./...
+	$(CACHE)/tools/staticcheck -tags $(TAGS),lab,conformance,faults ./...
 
 docs: bin/nactl ## the pages of steps and rules and the schemas, from the code
 	bin/nactl write-docs docs

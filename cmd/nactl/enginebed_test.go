@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -155,4 +157,8 @@ func (p *passage) limit(parent context.Context, d time.Duration, cause error) (c
 		delete(p.limits, l)
 		cancel(nil)
 	}
+}
+
+func isWrite(r ovirtsim.Request) bool {
+	return r.Method != http.MethodGet && strings.Contains(r.Path, "/ovirt-engine/api")
 }
