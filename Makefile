@@ -17,7 +17,7 @@ deps: ## bring what a fresh Debian 12 lacks
 
 build: bin/nactl ## bin/nactl
 
-bin/nactl: $(shell find cmd engine inventory lint modules reference virt -name '*.go' -o -name '*.sh' -o -name '*.txt') go.mod go.sum
+bin/nactl: $(shell find cmd engine inventory modules virt -name '*.go' -o -name '*.sh' -o -name '*.txt') go.mod go.sum
 	$(BUILD) -o $@ ./cmd/nactl
 
 quickstart: ## the shortest way to a run: libvirt's built-in test driver, no root
@@ -45,7 +45,7 @@ conformance: ## Ansible and oVirt's own SDK against the simulated engine, and na
 		go test -race -count=1 -tags $(TAGS),conformance -run TestConformance ./cmd/nactl
 
 lint:
-	@files=$$(gofmt -l cmd engine inventory lint modules reference virt); test -z "$$files" || { echo "not as gofmt writes it: $$files" >&2; exit 1; }
+	@files=$$(gofmt -l cmd engine inventory modules virt); test -z "$$files" || { echo "not as gofmt writes it: $$files" >&2; exit 1; }
 	go vet -tags $(TAGS) ./...
 	go vet -tags $(TAGS),lab,conformance,faults ./virt/... ./cmd/...
 	GOBIN=$(CACHE)/tools sh -c 'test -x "$$GOBIN/staticcheck" || go install $(STATICCHECK)'
@@ -58,7 +58,7 @@ docs-check: docs
 	@git diff --exit-code --stat -- docs/modules docs/schema docs/rules.md docs/language.md docs/ansible.md || { echo "docs is stale: commit what make docs wrote" >&2; exit 1; }
 
 fmt:
-	gofmt -w cmd engine inventory lint modules reference virt
+	gofmt -w cmd engine inventory modules virt
 
 lab-up: deps
 	lab/lab up

@@ -14,7 +14,7 @@ import (
 	"github.com/nactl/nactl/engine"
 	"github.com/nactl/nactl/engine/diag"
 	"github.com/nactl/nactl/engine/event"
-	"github.com/nactl/nactl/lint"
+	"github.com/nactl/nactl/engine/lint"
 )
 
 // annotations is what --annotations asks for: what went wrong, in the form in which

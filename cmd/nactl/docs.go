@@ -8,9 +8,9 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/nactl/nactl/lint"
+	"github.com/nactl/nactl/engine/lint"
 	"github.com/nactl/nactl/modules"
-	"github.com/nactl/nactl/reference"
+	"github.com/nactl/nactl/engine/reference"
 )
 
 // writeDocsCommand writes the parts of docs/ that are made from the code.

@@ -15,7 +15,7 @@ import (
 	"github.com/nactl/nactl/engine/event"
 	"github.com/nactl/nactl/engine/source"
 	"github.com/nactl/nactl/inventory"
-	"github.com/nactl/nactl/vault"
+	"github.com/nactl/nactl/engine/vault"
 )
 
 // What opens encrypted files where no option says so.

@@ -10,7 +10,7 @@ import (
 
 	"github.com/nactl/nactl/engine"
 	"github.com/nactl/nactl/engine/diag"
-	"github.com/nactl/nactl/lint"
+	"github.com/nactl/nactl/engine/lint"
 )
 
 func (a *application) lintCommand() *cli.Command {

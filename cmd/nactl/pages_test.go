@@ -7,7 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/nactl/nactl/reference"
+	"github.com/nactl/nactl/engine/reference"
 )
 
 // The tables in pages that are else written by hand are as the code has them.

@@ -22,7 +22,7 @@ import (
 	"github.com/nactl/nactl/engine/playbook"
 	"github.com/nactl/nactl/engine/source"
 	"github.com/nactl/nactl/inventory"
-	"github.com/nactl/nactl/lint"
+	"github.com/nactl/nactl/engine/lint"
 	"github.com/nactl/nactl/modules"
 	"github.com/nactl/nactl/modules/step"
 	"github.com/nactl/nactl/virt"

@@ -10,7 +10,7 @@ import (
 	"github.com/nactl/nactl/engine"
 	"github.com/nactl/nactl/engine/diag"
 	"github.com/nactl/nactl/modules"
-	"github.com/nactl/nactl/reference"
+	"github.com/nactl/nactl/engine/reference"
 )
 
 // schemas are what nactl schema can write, by name.

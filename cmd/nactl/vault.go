@@ -11,7 +11,7 @@ import (
 
 	"github.com/nactl/nactl/engine"
 	"github.com/nactl/nactl/engine/source"
-	"github.com/nactl/nactl/vault"
+	"github.com/nactl/nactl/engine/vault"
 )
 
 // vaultCommand works on files of variables that are encrypted.

@@ -16,7 +16,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/nactl/nactl/engine"
-	"github.com/nactl/nactl/vault"
+	"github.com/nactl/nactl/engine/vault"
 )
 
 // editorEnds is how long an editor has to end when nactl is told to.

@@ -40,7 +40,7 @@ func loadInventory(t *testing.T, text string) error {
 
 func TestInventory(t *testing.T) {
 	s := compile(t, InventorySchema())
-	page, err := os.ReadFile("../docs/inventory.md")
+	page, err := os.ReadFile("../../docs/inventory.md")
 	if err != nil {
 		t.Fatal(err)
 	}

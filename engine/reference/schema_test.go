@@ -65,7 +65,7 @@ func inPlay(steps string) string {
 func TestShippedPlaybooks(t *testing.T) {
 	s := compile(t, PlaybookSchema(modules.Registry()))
 	seen := 0
-	err := filepath.WalkDir("../playbooks", func(path string, d fs.DirEntry, err error) error {
+	err := filepath.WalkDir("../../playbooks", func(path string, d fs.DirEntry, err error) error {
 		if err != nil || filepath.Ext(path) != ".yml" {
 			return err
 		}

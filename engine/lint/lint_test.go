@@ -86,7 +86,7 @@ func TestPlainDefaults(t *testing.T) {
 // The playbooks that ship have nothing to warn of, or say why it is meant.
 func TestShippedPlaybooks(t *testing.T) {
 	seen := 0
-	err := filepath.WalkDir("../playbooks", func(path string, _ os.DirEntry, err error) error {
+	err := filepath.WalkDir("../../playbooks", func(path string, _ os.DirEntry, err error) error {
 		if err != nil || filepath.Ext(path) != ".yml" {
 			return err
 		}
@@ -190,7 +190,7 @@ var ruleIDs = regexp.MustCompile(`(?:(?:Errorf|Warnf|errorf)\(.*?, |[Rr]ule: *|r
 // round.
 func TestRules(t *testing.T) {
 	found := map[string]string{"import": "the word that names a file"}
-	for _, dir := range []string{"../engine", "../inventory", "../modules", "../cmd/nactl", "../lint"} {
+	for _, dir := range []string{"../../engine", "../../inventory", "../../modules", "../../cmd/nactl"} {
 		err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
 			if err != nil || filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go") {
 				return err
