@@ -12,8 +12,8 @@ import (
 
 	"github.com/nactl/nactl/engine"
 	"github.com/nactl/nactl/engine/diag"
-	"github.com/nactl/nactl/modules"
 	"github.com/nactl/nactl/engine/reference"
+	"github.com/nactl/nactl/modules"
 	"github.com/nactl/nactl/virt"
 	"github.com/nactl/nactl/virt/libvirt"
 	"github.com/nactl/nactl/virt/ovirt"

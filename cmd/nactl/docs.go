@@ -9,8 +9,8 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/nactl/nactl/engine/lint"
-	"github.com/nactl/nactl/modules"
 	"github.com/nactl/nactl/engine/reference"
+	"github.com/nactl/nactl/modules"
 )
 
 // writeDocsCommand writes the parts of docs/ that are made from the code.

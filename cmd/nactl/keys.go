@@ -14,8 +14,8 @@ import (
 	"github.com/nactl/nactl/engine/diag"
 	"github.com/nactl/nactl/engine/event"
 	"github.com/nactl/nactl/engine/source"
-	"github.com/nactl/nactl/inventory"
 	"github.com/nactl/nactl/engine/vault"
+	"github.com/nactl/nactl/inventory"
 )
 
 // What opens encrypted files where no option says so.

@@ -9,8 +9,8 @@ import (
 
 	"github.com/nactl/nactl/engine"
 	"github.com/nactl/nactl/engine/diag"
-	"github.com/nactl/nactl/modules"
 	"github.com/nactl/nactl/engine/reference"
+	"github.com/nactl/nactl/modules"
 )
 
 // schemas are what nactl schema can write, by name.
