@@ -143,8 +143,7 @@ func TestBodies(t *testing.T) {
 
 func TestRedirects(t *testing.T) {
 	other := server(t, http.HandlerFunc(echo))
-	var s *httptest.Server
-	s = server(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	s := server(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case "/loop":
 			http.Redirect(w, r, "/loop", http.StatusFound)
