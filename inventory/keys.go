@@ -139,6 +139,3 @@ var sectionKeys = []Key{
 
 // Keys lists the keys of an inventory, with all that stands below them.
 func Keys() []Key { return sectionKeys }
-
-// SecretKeys lists the sources of a secret, of which exactly one is named.
-func SecretKeys() []Key { return secretKeys }

@@ -1,7 +1,6 @@
 package playbook
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/nactl/nactl/engine/diag"
@@ -255,8 +254,14 @@ func (l *loader) flush(n *source.Node, in inherited) *Flush {
 // identify gives steps and blocks their ids: the path of names through the blocks,
 // with an index, which counts from 1, for what has no name of its own.
 func identify(prefix string, nodes []Node) {
+	names := make([]string, len(nodes))
 	for i, n := range nodes {
-		id := prefix + "/" + nodeLabel(nodes, i)
+		if name := nodeName(n); !slices.Contains(reservedLabels, name) {
+			names[i] = name
+		}
+	}
+	for i, n := range nodes {
+		id := prefix + "/" + label(names, i)
 		switch n := n.(type) {
 		case *Step:
 			n.ID = id
@@ -267,19 +272,6 @@ func identify(prefix string, nodes []Node) {
 			identify(id+"/always", n.Always)
 		}
 	}
-}
-
-func nodeLabel(nodes []Node, i int) string {
-	mine := nodeName(nodes[i])
-	if mine == "" || isIndex(mine) || slices.Contains(reservedLabels, mine) {
-		return fmt.Sprint(i + 1)
-	}
-	for j, n := range nodes {
-		if j != i && nodeName(n) == mine {
-			return fmt.Sprint(i + 1)
-		}
-	}
-	return mine
 }
 
 // reservedLabels are the parts of ids that no step's name gives.

@@ -38,8 +38,12 @@ func identifyHandlers(p *Play) {
 		if role != nil {
 			prefix = role.block.ID
 		}
+		names := make([]string, len(list))
 		for i, h := range list {
-			h.ID = prefix + "/handlers/" + stepLabel(list, i)
+			names[i] = h.Name
+		}
+		for i, h := range list {
+			h.ID = prefix + "/handlers/" + label(names, i)
 		}
 	}
 }

@@ -71,7 +71,7 @@ func (l *loader) plays(root *source.Node, tags []string) []*Play {
 			continue
 		}
 		p.Tags = append(slices.Clone(tags), p.Tags...)
-		p.ID = fmt.Sprintf("%s#%s", filepath.ToSlash(l.file), label(root.Items, i))
+		p.ID = fmt.Sprintf("%s#%s", filepath.ToSlash(l.file), label(playNames(root.Items), i))
 		identify(p.ID, p.Body)
 		identifyHandlers(p)
 		l.link(p)
@@ -81,42 +81,31 @@ func (l *loader) plays(root *source.Node, tags []string) []*Play {
 	return out
 }
 
-// label names a play among its siblings: by its name where that is unique, else
-// by its index, which counts from 1.
-func label(siblings []*source.Node, i int) string {
-	name := func(n *source.Node) string {
-		if v := n.Get("name"); v != nil {
-			return v.Str
-		}
-		return ""
-	}
-	mine := name(siblings[i])
-	if isIndex(mine) {
-		mine = "" // it could be another's index
-	}
-	for j, s := range siblings {
-		if j != i && name(s) == mine {
-			mine = ""
-		}
-	}
-	if mine == "" {
+// label names one among siblings, by its name where that is unique, else by its
+// index, which counts from 1. A name that reads like an index could be another's.
+func label(names []string, i int) string {
+	mine := names[i]
+	if mine == "" || isIndex(mine) || slices.Contains(names[:i], mine) || slices.Contains(names[i+1:], mine) {
 		return fmt.Sprint(i + 1)
 	}
 	return mine
+}
+
+// playNames gives the names of plays as they are written; "" for none.
+func playNames(plays []*source.Node) []string {
+	names := make([]string, len(plays))
+	for i, n := range plays {
+		if v := n.Get("name"); v != nil {
+			names[i] = v.Str
+		}
+	}
+	return names
 }
 
 // isIndex tells whether a name reads like the index of one that has no name.
 func isIndex(name string) bool {
 	_, err := strconv.Atoi(name)
 	return err == nil
-}
-
-func stepLabel(steps []*Step, i int) string {
-	mine := steps[i].Name
-	if mine == "" || isIndex(mine) || slices.ContainsFunc(steps, func(s *Step) bool { return s != steps[i] && s.Name == mine }) {
-		return fmt.Sprint(i + 1)
-	}
-	return mine
 }
 
 func (l *loader) play(n *source.Node) *Play {
