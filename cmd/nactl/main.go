@@ -139,7 +139,21 @@ func (a *application) cli() *cli.App {
 		ErrWriter:                 a.stderr,
 		ExitErrHandler:            func(*cli.Context, error) {},
 		OnUsageError:              usageError,
-		Commands:                  []*cli.Command{a.playCommand(), a.planCommand(), a.driftCommand(), a.lintCommand(), a.listCommand(), a.varsCommand(), a.inventoryCommand(), a.vaultCommand(), a.engineSimCommand(), a.schemaCommand(), a.docCommand(), a.writeDocsCommand(), a.versionCommand()},
+		Commands: []*cli.Command{
+			a.playCommand(),
+			a.planCommand(),
+			a.driftCommand(),
+			a.lintCommand(),
+			a.listCommand(),
+			a.varsCommand(),
+			a.inventoryCommand(),
+			a.vaultCommand(),
+			a.engineSimCommand(),
+			a.schemaCommand(),
+			a.docCommand(),
+			a.writeDocsCommand(),
+			a.versionCommand(),
+		},
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
 				return exitError{engine.ExitOptions, fmt.Errorf("unknown command %q; see nactl --help", c.Args().First())}
