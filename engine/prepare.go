@@ -37,11 +37,22 @@ type play struct {
 // Prepare loads and checks playbooks against a world. Nothing is opened. With
 // errors among the diagnostics there is nothing to run.
 func Prepare(ctx context.Context, files []string, sources *source.Sources, steps *step.Registry, w *World, o Options) (*Prepared, diag.List) {
+	return prepare(ctx, files, loadAll(files, sources, steps), w, o)
+}
+
+// PrepareNode is Prepare for one playbook that is in no file; name is what it is
+// called, and its files are those of the current folder.
+func PrepareNode(ctx context.Context, name string, root *source.Node, sources *source.Sources, steps *step.Registry, w *World, o Options) (*Prepared, diag.List) {
+	book, found := playbook.LoadNode(name, root, sources, steps)
+	return prepare(ctx, []string{name}, []loaded{{book, found}}, w, o)
+}
+
+func prepare(ctx context.Context, files []string, books []loaded, w *World, o Options) (*Prepared, diag.List) {
 	var list diag.List
 	out := &Prepared{files: files}
 	earlier := map[string]expr.Field{}
 	root := expr.NewScope(nil, expr.Options{Host: w.Host})
-	for i, l := range loadAll(files, sources, steps) {
+	for i, l := range books {
 		file, pb := files[i], l.playbook
 		list.Add(l.found...)
 		if pb == nil {

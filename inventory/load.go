@@ -35,6 +35,7 @@ type Options struct {
 	Dir        string   // where ./inventory.yml is looked for; empty = the current directory
 	Config     []string // the inventory that the configuration names
 	LibvirtURI string   // the local node's URI in the configuration
+	Local      bool     // nothing is looked for: it is the local node alone
 	// Sources keeps the texts, for excerpts, and opens files that are encrypted.
 	// Nil keeps none and opens none.
 	Sources *source.Sources
@@ -93,6 +94,9 @@ type loader struct {
 
 // lookup gives the paths of the inventory that nobody named, or none.
 func (l *loader) lookup() []string {
+	if l.opts.Local {
+		return nil
+	}
 	if v, ok := l.opts.Env(EnvInventory); ok && v != "" {
 		return filepath.SplitList(v)
 	}

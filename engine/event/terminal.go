@@ -17,6 +17,7 @@ type Options struct {
 	Width   func() int // columns of the terminal, asked for before each output; nil or 0: lines are not wrapped
 	Verbose int        // the number of -v
 	Diff    bool       // differences of texts, and all fields of what is made or removed
+	Brief   bool       // results alone, with neither headers nor recap
 	// Heartbeat is how often a line is written about what takes long where there is
 	// no live region; 0 = 30 s.
 	Heartbeat time.Duration
@@ -195,7 +196,7 @@ func (t *Terminal) runStarted(b *strings.Builder, run string, e RunStarted) {
 	for _, target := range e.Targets {
 		t.targetW = max(t.targetW, width(oneLine(target.Name)))
 	}
-	if t.quiet {
+	if t.quiet || t.o.Brief {
 		return
 	}
 	word := "play"
@@ -290,7 +291,7 @@ func (t *Terminal) stepStarted(b *strings.Builder, e StepStarted) {
 // another step than what stands above, with the free one once, for there each
 // line carries its step.
 func (t *Terminal) header(b *strings.Builder, s *stepState) {
-	if s == nil || t.free && s.announced || !t.free && t.current == s.Step && s.announced {
+	if s == nil || t.o.Brief || t.free && s.announced || !t.free && t.current == s.Step && s.announced {
 		return
 	}
 	s.announced, t.current, t.blank = true, s.Step, false
@@ -409,6 +410,9 @@ func (t *Terminal) message(b *strings.Builder, e Message) {
 }
 
 func (t *Terminal) recap(b *strings.Builder, e Recap) {
+	if t.o.Brief {
+		return
+	}
 	if !t.blank {
 		b.WriteByte('\n')
 	}

@@ -42,6 +42,9 @@ func compileNode(n *source.Node, scope *Scope, list *diag.List) *Template {
 	}
 	switch n.Kind {
 	case source.String:
+		if n.Literal {
+			return t
+		}
 		parts, prob := split(n.Str)
 		if prob != nil {
 			list.Add(prob.at(n, 0))

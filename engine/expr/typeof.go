@@ -21,7 +21,7 @@ func TypeOf(n *source.Node) *Type {
 	case source.Float:
 		return FloatType
 	case source.String:
-		if strings.Contains(n.Str, "{{") {
+		if !n.Literal && strings.Contains(n.Str, "{{") {
 			return AnyType
 		}
 		return StringType

@@ -21,7 +21,13 @@ func Load(file string, sources *source.Sources, steps *step.Registry) (*Playbook
 	if list.HasErrors() {
 		return nil, list
 	}
-	l := &loader{file: file, open: []string{file}, sources: sources, steps: steps, list: list}
+	playbook, found := LoadNode(file, root, sources, steps)
+	return playbook, append(list, found...)
+}
+
+// LoadNode is Load for a playbook that is in no file; file is what it is called.
+func LoadNode(file string, root *source.Node, sources *source.Sources, steps *step.Registry) (*Playbook, diag.List) {
+	l := &loader{file: file, open: []string{file}, sources: sources, steps: steps}
 	return l.playbook(root), l.list
 }
 

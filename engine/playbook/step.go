@@ -103,7 +103,7 @@ func (l *loader) checkKeys(s *Step, n *source.Node) {
 
 // IsDynamic tells whether a node is a text that holds an expression.
 func IsDynamic(n *source.Node) bool {
-	return n.Kind == source.String && strings.Contains(n.Str, "{{")
+	return n.Kind == source.String && !n.Literal && strings.Contains(n.Str, "{{")
 }
 
 // HoldsExpression tells whether an expression stands somewhere in a node; nil has

@@ -77,6 +77,10 @@ type Node struct {
 	// Secret says that the value came from a secret and is never shown.
 	Secret bool
 
+	// Literal says that a String holds no expression, whatever it looks like. It
+	// never comes from a file: what is typed as an argument is taken as it is.
+	Literal bool
+
 	// columns maps rune offsets of Str to places in the file; see PosAt.
 	columns func(offset int) diag.Pos
 	// size counts the nodes of this value, itself included; it is what an alias
