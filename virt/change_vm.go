@@ -137,6 +137,9 @@ type Shutdown struct {
 type PowerOff struct {
 	On
 	converge
+	// Graceful: on a node the VM's process is asked to end (SIGTERM), and not killed
+	// where it does not. An engine knows one way only.
+	Graceful bool `json:"graceful,omitempty"`
 }
 
 // Pause halts the CPUs of a running VM; it stays in memory.

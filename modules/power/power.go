@@ -15,6 +15,7 @@ type Args struct {
 	State      string                  `arg:"state" enum:"running|stopped|paused|suspended" doc:"the state to bring it to"`
 	Action     string                  `arg:"action" enum:"reboot|reset" doc:"something to do each time that the step runs"`
 	ForceAfter step.Opt[step.Duration] `arg:"force_after" doc:"stopped: how long the guest has to power off before the power is cut; 0s cuts it at once; left out, it is never cut"`
+	Graceful   bool                    `arg:"graceful" doc:"with force_after: 0s, on nodes: the VM's process is asked to end (SIGTERM) and not killed where it does not; engines know one way only"`
 	Timeout    step.Duration           `arg:"timeout" default:"2m" doc:"how long the guest has in all"`
 }
 
@@ -37,6 +38,9 @@ func (a *Args) Validate(v *step.Validation) {
 	if v.Given("force_after") && v.Given("action") {
 		v.Errorf("force_after", "force_after belongs to state: stopped")
 	}
+	if d, ok := a.ForceAfter.Get(); a.Graceful && (!ok || d != 0) {
+		v.Errorf("graceful", "graceful says how the power is cut: write it with force_after: 0s")
+	}
 }
 
 // Ensure brings the VM to the state.
@@ -52,7 +56,7 @@ func (a *Args) Ensure(ctx context.Context, env *step.Env) (step.Result, error) {
 	case "reset":
 		_, err = env.Apply(ctx, virt.Reset{On: on})
 	default:
-		err = Bring(ctx, env, vm, virt.PowerState(a.State), Patience{ForceAfter: a.ForceAfter, Timeout: time.Duration(a.Timeout)})
+		err = Bring(ctx, env, vm, virt.PowerState(a.State), Patience{ForceAfter: a.ForceAfter, Timeout: time.Duration(a.Timeout), Graceful: a.Graceful})
 	}
 	return step.Result{}, err
 }
@@ -61,6 +65,7 @@ func (a *Args) Ensure(ctx context.Context, env *step.Env) (step.Result, error) {
 type Patience struct {
 	Timeout    time.Duration
 	ForceAfter step.Opt[step.Duration] // absent: the power is never cut
+	Graceful   bool                    // when it is cut at once, nothing is killed
 }
 
 // Bring brings a VM that was just read to a state. A VM that is to be paused or
@@ -88,7 +93,7 @@ func Bring(ctx context.Context, env *step.Env, vm *virt.VM, want virt.PowerState
 	default:
 		force := step.Map(p.ForceAfter, func(d step.Duration) time.Duration { return time.Duration(d) })
 		if d, ok := force.Get(); ok && d == 0 || vm.State == virt.Suspended || vm.State == virt.Paused {
-			change = virt.PowerOff{On: on}
+			change = virt.PowerOff{On: on, Graceful: p.Graceful}
 		} else {
 			change = virt.Shutdown{On: on, Timeout: p.Timeout, ForceAfter: force}
 		}

@@ -68,7 +68,7 @@ func (n *Node) executor(c virt.Change) executor {
 	case virt.Shutdown:
 		return func(ctx context.Context, e *edit) error { return n.shutdown(ctx, c, e) }
 	case virt.PowerOff:
-		return n.powerOff
+		return func(ctx context.Context, e *edit) error { return n.powerOff(ctx, c, e) }
 	case virt.Pause:
 		return n.pause
 	case virt.Suspend:

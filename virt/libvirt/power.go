@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	lv "libvirt.org/go/libvirt"
@@ -209,10 +210,13 @@ func (n *Node) askToPowerOff(ctx context.Context, vm string, flags lv.DomainShut
 	}
 }
 
-// powerOff cuts the power (virDomainDestroy); of a suspended VM it drops the
+// powerOff cuts the power (virDomainDestroyFlags); of a suspended VM it drops the
 // saved state.
-func (n *Node) powerOff(ctx context.Context, e *edit) error {
+func (n *Node) powerOff(ctx context.Context, c virt.PowerOff, e *edit) error {
 	if e.vm().State != virt.Suspended {
+		if c.Graceful {
+			return n.endProcess(ctx, e.vm().Name)
+		}
 		return n.cutPower(ctx, e.vm().Name)
 	}
 	return n.withDomain(ctx, "drop the saved state", e.vm().Name, func(_ *lv.Connect, d *lv.Domain) error {
@@ -220,9 +224,23 @@ func (n *Node) powerOff(ctx context.Context, e *edit) error {
 	})
 }
 
+// endProcess cuts the power by SIGTERM alone (VIR_DOMAIN_DESTROY_GRACEFUL).
+func (n *Node) endProcess(ctx context.Context, vm string) error {
+	err := n.destroy(ctx, vm, lv.DOMAIN_DESTROY_GRACEFUL)
+	if err != nil && strings.Contains(err.Error(), "terminate process") {
+		return &virt.Error{Kind: virt.ErrTimeout, Object: virt.VMRef(vm), Summary: "its process does not end when it is asked to (SIGTERM)", Err: message(err),
+			Hint: "cut the power without graceful: its process is killed then"}
+	}
+	return err
+}
+
 func (n *Node) cutPower(ctx context.Context, vm string) error {
+	return n.destroy(ctx, vm, lv.DOMAIN_DESTROY_DEFAULT)
+}
+
+func (n *Node) destroy(ctx context.Context, vm string, flags lv.DomainDestroyFlags) error {
 	err := n.longDomain(ctx, "power the VM off", vm, func(_ *lv.Connect, d *lv.Domain) error {
-		return d.Destroy()
+		return d.DestroyFlags(flags)
 	}, nil)
 	if errors.Is(err, virt.ErrConflict) { // it had stopped by itself
 		if s, stateErr := n.state(ctx, vm); stateErr == nil && s == virt.Stopped {
