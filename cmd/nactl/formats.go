@@ -99,7 +99,11 @@ func writeCSV(w io.Writer, columns []string, rows []row) error {
 	for _, r := range rows {
 		var fields []string
 		for _, name := range columns {
-			fields = append(fields, cell(r[name]))
+			v := r[name]
+			if n, ok := v.(size); ok {
+				v = int64(n) // a table for programs
+			}
+			fields = append(fields, cell(v))
 		}
 		if err := c.Write(fields); err != nil {
 			return err

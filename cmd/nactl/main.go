@@ -36,6 +36,29 @@ func run(argv []string, stdin *os.File, stdout, stderr io.Writer) int {
 
 // run runs one command and gives the exit code.
 func (a *application) run(ctx context.Context, argv []string) int {
+	code := a.ended(ctx, argv)
+	if code != engine.ExitOK && hasOwnCodes(argv) && code != engine.ExitInterrupted && code != engine.ExitTerminated {
+		return exitOwn
+	}
+	return code
+}
+
+// exitOwn is the exit code for nactl's own errors of commands whose exit code is
+// an answer.
+const exitOwn = 255
+
+// ownExit is such an answer.
+type ownExit int
+
+func (e ownExit) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
+
+// hasOwnCodes tells whether a command's exit code is an answer.
+func hasOwnCodes(argv []string) bool {
+	return len(argv) > 2 && argv[1] == "vm" && argv[2] == "is-running"
+}
+
+// ended runs one command and gives the exit code by what became of it.
+func (a *application) ended(ctx context.Context, argv []string) int {
 	stderr := a.stderr
 	app := a.cli()
 	argv, err := reorder(app, argv)
@@ -45,7 +68,10 @@ func (a *application) run(ctx context.Context, argv []string) int {
 	}
 	err = app.RunContext(ctx, argv)
 	var code exitError
+	var own ownExit
 	switch {
+	case errors.As(err, &own):
+		return int(own)
 	case err == nil:
 		return engine.ExitOK
 	case errors.As(err, &code):
@@ -121,6 +147,7 @@ type application struct {
 	asking         sync.Mutex    // one question at a time
 	stdout, stderr io.Writer
 	lent           atomic.Bool // the terminal, to an editor
+	old            *oldName    // that the program was called by, or nil
 	dial           dialer
 	reach          opener
 }
@@ -145,6 +172,7 @@ func (a *application) cli() *cli.App {
 			a.driftCommand(),
 			a.lintCommand(),
 			a.listCommand(),
+			a.vmCommand(),
 			a.varsCommand(),
 			a.inventoryCommand(),
 			a.vaultCommand(),
