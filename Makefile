@@ -10,7 +10,7 @@ export PATH := $(PATH):/usr/local/go/bin:/usr/lib/go/bin:$(lastword $(sort $(wil
 
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: deps build quickstart demo test unit faults lab-test conformance lint docs docs-check fmt lab-up lab-down clean
+.PHONY: deps build quickstart demo test unit faults lab-test conformance deb deb-check lint docs docs-check fmt lab-up lab-down clean
 
 deps: ## bring what a fresh Debian 12 lacks
 	sh setup.sh
@@ -43,6 +43,12 @@ conformance: ## Ansible and oVirt's own SDK against the simulated engine, and na
 	sh setup.sh --conformance
 	clients=$$(cmd/nactl/testdata/conformance/setup/venv.sh) && PATH="$$clients:$$PATH" \
 		go test -race -count=1 -tags $(TAGS),conformance -run TestConformance ./cmd/nactl
+
+deb: ## the Debian package, bin/nactl_VERSION_ARCH.deb
+	@cmd/debian/build.sh bin
+
+deb-check: deps ## the package in a clean Debian 12 of its own, where it plays
+	package=$$(cmd/debian/build.sh bin) && cmd/debian/check.sh "$$package"
 
 lint:
 	@files=$$(gofmt -l cmd engine inventory modules virt); test -z "$$files" || { echo "not as gofmt writes it: $$files" >&2; exit 1; }

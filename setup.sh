@@ -21,7 +21,9 @@ openssh-server openssh-client dnsmasq-base iproute2 iptables bindfs systemd util
 LAB="$LAB e2fsprogs cpio debootstrap"
 # an independent client of engines, for the tests
 CLIENTS="gir1.2-govirt-1.0 python3-gi"
-# further ones come from PyPI; one is built with these
+# the shells that completions are for, and what reads the manual
+READERS="bash zsh fish man-db"
+# further clients come from PyPI; one is built with these
 CONFORMANCE="python3-venv python3-dev libxml2-dev"
 
 GO_MINIMUM=21 # Go 1.21 and later fetch a newer toolchain by themselves
@@ -33,7 +35,7 @@ die() {
 	exit 1
 }
 
-want="$QUICKSTART $BUILD $LAB $CLIENTS"
+want="$QUICKSTART $BUILD $LAB $CLIENTS $READERS"
 install=yes
 for option in "$@"; do
 	case $option in

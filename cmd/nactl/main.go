@@ -59,6 +59,10 @@ func hasOwnCodes(argv []string) bool {
 
 // ended runs one command and gives the exit code by what became of it.
 func (a *application) ended(ctx context.Context, argv []string) int {
+	if len(argv) > 1 && argv[1] == completeWord {
+		a.complete(ctx, argv[2:])
+		return engine.ExitOK
+	}
 	stderr := a.stderr
 	app := a.cli()
 	argv, err := reorder(app, argv)
@@ -179,7 +183,10 @@ func (a *application) cli() *cli.App {
 			a.engineSimCommand(),
 			a.schemaCommand(),
 			a.docCommand(),
+			a.completionCommand(),
+			a.initCommand(),
 			a.writeDocsCommand(),
+			a.writeManCommand(),
 			a.versionCommand(),
 		},
 		Action: func(c *cli.Context) error {
