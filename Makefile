@@ -61,7 +61,7 @@ docs: bin/nactl ## the pages of steps and rules and the schemas, from the code
 	bin/nactl write-docs docs
 
 docs-check: docs
-	@git diff --exit-code --stat -- docs/modules docs/schema docs/rules.md docs/language.md docs/ansible.md || { echo "docs is stale: commit what make docs wrote" >&2; exit 1; }
+	@git diff --exit-code --stat -- docs/modules docs/schema docs/rules.md docs/language.md docs/ansible.md docs/configuration.md || { echo "docs is stale: commit what make docs wrote" >&2; exit 1; }
 
 fmt:
 	gofmt -w cmd engine inventory modules virt

@@ -32,10 +32,11 @@ const dynamicTimeout = time.Minute
 // Options say where an inventory comes from. The zero Options are those of a
 // command without configuration.
 type Options struct {
-	Dir        string   // where ./inventory.yml is looked for; empty = the current directory
-	Config     []string // the inventory that the configuration names
-	LibvirtURI string   // the local node's URI in the configuration
-	Local      bool     // nothing is looked for: it is the local node alone
+	Dir        string     // where ./inventory.yml is looked for; empty = the current directory
+	Config     []string   // the inventory that the configuration names
+	LibvirtURI string     // the local node's URI in the configuration
+	Local      bool       // nothing is looked for: it is the local node alone
+	LibvirtAt  diag.Range // where the configuration has it
 	// Sources keeps the texts, for excerpts, and opens files that are encrypted.
 	// Nil keeps none and opens none.
 	Sources *source.Sources
@@ -116,15 +117,15 @@ func (l *loader) lookup() []string {
 
 // addLocal makes the one node of a machine without inventory.
 func (l *loader) addLocal() {
-	uri := l.opts.LibvirtURI
+	uri, at := l.opts.LibvirtURI, l.opts.LibvirtAt
 	if v, ok := l.opts.Env(EnvURI); uri == "" && ok {
-		uri = v
+		uri, at = v, diag.Range{Pos: diag.Pos{File: EnvURI}}
 	}
 	if uri == "" {
 		uri = DefaultURI
 	}
 	if problem := checkURI(uri); problem != "" {
-		l.list.Errorf(diag.Range{}, "uri", "the local node's URI (configuration libvirt.uri or %s): %s", EnvURI, problem)
+		l.list.Errorf(at, "uri", "the local node's URI (configuration libvirt.uri or %s): %s", EnvURI, problem)
 		return
 	}
 	n := &Node{Name: LocalName, URI: uri}

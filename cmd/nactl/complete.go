@@ -70,6 +70,7 @@ type place struct {
 	given    []string // arguments before the word
 	inv      []string // --inventory before the word
 	on       string   // --target or --limit before the word
+	settings string   // --config before the word
 	literal  bool     // behind --: no more flags
 }
 
@@ -128,6 +129,8 @@ func (p *place) note(f cli.Flag, value string) {
 	switch f.Names()[0] {
 	case "inventory":
 		p.inv = append(p.inv, value)
+	case "config":
+		p.settings = value
 	case "target", "limit":
 		p.on = value
 	}

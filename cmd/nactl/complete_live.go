@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/nactl/nactl/engine/config"
 	"github.com/nactl/nactl/inventory"
 	"github.com/nactl/nactl/virt"
 )
@@ -27,7 +28,8 @@ const (
 // completionInventory loads the inventory as the command line so far names it. A
 // broken one completes nothing: the command itself will say what is wrong.
 func (a *application) completionInventory(ctx context.Context, at place) *inventory.Inventory {
-	inv, list := inventory.Load(ctx, at.inv, inventory.Options{})
+	a.settings, _ = config.Load(config.Options{File: at.settings}) // as far as they are right
+	inv, list := inventory.Load(ctx, at.inv, a.inventoryOptions(nil))
 	if list.HasErrors() {
 		return nil
 	}
@@ -66,7 +68,7 @@ func (a *application) vmNames(ctx context.Context, at place) []string {
 	if list.HasErrors() {
 		return nil
 	}
-	kept := keptNames{path: keptNamesPath(inv.Files, pattern)}
+	kept := keptNames{path: keptNamesPath(inv.Files, pattern, a.settings.Text("libvirt.uri"))}
 	if names, ok := kept.read(); ok {
 		return names
 	}
@@ -108,13 +110,13 @@ type keptNames struct{ path string }
 
 // keptNamesPath gives the place of the names for an inventory; "" when this user has
 // none.
-func keptNamesPath(files []string, pattern string) string {
+func keptNamesPath(files []string, pattern, local string) string {
 	dir, err := os.UserCacheDir()
 	if err != nil {
 		return ""
 	}
 	h := sha256.New()
-	for _, word := range append(slices.Clone(files), pattern, os.Getenv("LIBVIRT_DEFAULT_URI")) {
+	for _, word := range append(slices.Clone(files), pattern, local) {
 		if abs, err := filepath.Abs(word); err == nil && slices.Contains(files, word) {
 			word = abs
 		}

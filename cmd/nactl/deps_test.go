@@ -23,6 +23,7 @@ var layers = map[string][]string{
 	"virt/libvirt":     {"virt", "virt/cloudinit", "virt/guest", "virt/ssh"},
 	"virt/ovirt":       {"virt", "virt/cloudinit", "virt/guest", "virt/ssh", "engine/diag"},
 	"engine/diag":      {},
+	"engine/config":    {"engine/diag", "engine/source"},
 	"engine/source":    {"engine/diag"},
 	"engine/expr":      {"engine/diag", "engine/source"},
 	"inventory":        {"engine/diag", "engine/source", "engine/expr", "virt"},
@@ -33,7 +34,7 @@ var layers = map[string][]string{
 	"engine/playbook":  {"engine/diag", "engine/source", "engine/expr", "modules/step", "virt"},
 	"engine/vault":     {},
 	"engine/lint":      {"engine/diag", "engine/playbook", "engine/source", "inventory", "modules/step"},
-	"engine/reference": {"engine/expr", "engine/playbook", "engine/source", "inventory", "modules/step", "virt"},
+	"engine/reference": {"engine/config", "engine/expr", "engine/playbook", "engine/source", "inventory", "modules/step", "virt"},
 	"engine":           {"engine/", "modules/step", "virt", "virt/dryrun"},
 	"cmd/nactl":        {"engine", "engine/", "inventory", "modules", "modules/", "virt", "virt/"},
 }

@@ -70,11 +70,7 @@ func (a *application) direct(c *cli.Context) (*direct, error) {
 		return nil, err
 	}
 	s := &setup{app: a, ctx: c.Context, c: c, sources: a.sources(c), id: id, check: c.Bool("check")}
-	opts := inventory.Options{Sources: s.sources}
-	if a.old != nil {
-		opts.Local, opts.LibvirtURI = true, a.old.uri
-	}
-	inv, list := inventory.Load(c.Context, c.StringSlice("inventory"), opts)
+	inv, list := a.loadInventory(c, c.StringSlice("inventory"), s.sources)
 	if err := s.report(list); err != nil {
 		return nil, err
 	}

@@ -60,7 +60,7 @@ func writeDocs(dir string) error {
 
 // pageParts are the tables of pages that are else written by hand.
 func pageParts() map[string]map[string]string {
-	return map[string]map[string]string{"language.md": reference.LanguageParts(), "ansible.md": reference.AnsibleParts()}
+	return map[string]map[string]string{"language.md": reference.LanguageParts(), "ansible.md": reference.AnsibleParts(), "configuration.md": reference.ConfigParts()}
 }
 
 // rulesPage lists the rules of nactl lint.

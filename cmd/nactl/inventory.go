@@ -53,7 +53,7 @@ func (a *application) inventory(c *cli.Context) error {
 		return exitError{engine.ExitOptions, fmt.Errorf("what is %q? only --graph takes a name, that of one group", c.Args().First())}
 	}
 	s := &setup{app: a, ctx: c.Context, c: c, sources: a.sources(c)}
-	inv, list := inventory.Load(c.Context, c.StringSlice("inventory"), inventory.Options{Sources: s.sources})
+	inv, list := a.loadInventory(c, c.StringSlice("inventory"), s.sources)
 	s.inv = inv
 	if err := s.report(list); err != nil {
 		return err

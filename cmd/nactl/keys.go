@@ -53,6 +53,9 @@ func (a *application) keys(ctx context.Context, files []string, option string) *
 		if line := os.Getenv(envCommand); line != "" {
 			k.Command = func() ([]byte, error) { return printed(ctx, line) }
 		}
+		if len(k.Files) == 0 && k.Text == "" && k.Command == nil {
+			k.Files = a.settings.Paths("vault.identity")
+		}
 	}
 	if len(files) == 0 && len(k.Files) == 0 && k.Text == "" && k.Command == nil {
 		k.Usual = append(k.Usual, usual)

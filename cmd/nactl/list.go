@@ -54,7 +54,7 @@ func (a *application) list(c *cli.Context, columns []string, rows func(context.C
 		return err
 	}
 	s := &setup{app: a, ctx: c.Context, c: c, sources: a.sources(c)}
-	inv, list := inventory.Load(c.Context, c.StringSlice("inventory"), inventory.Options{Sources: s.sources})
+	inv, list := a.loadInventory(c, c.StringSlice("inventory"), s.sources)
 	if err := s.report(list); err != nil {
 		return err
 	}

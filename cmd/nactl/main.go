@@ -17,6 +17,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/nactl/nactl/engine"
+	"github.com/nactl/nactl/engine/config"
 	"github.com/nactl/nactl/virt/libvirt"
 	"github.com/nactl/nactl/virt/ovirt"
 )
@@ -150,8 +151,9 @@ type application struct {
 	lines          *bufio.Reader // of stdin, once something was asked
 	asking         sync.Mutex    // one question at a time
 	stdout, stderr io.Writer
-	lent           atomic.Bool // the terminal, to an editor
-	old            *oldName    // that the program was called by, or nil
+	lent           atomic.Bool      // the terminal, to an editor
+	old            *oldName         // that the program was called by, or nil
+	settings       *config.Settings // once a command has read them
 	dial           dialer
 	reach          opener
 }
@@ -170,7 +172,7 @@ func (a *application) cli() *cli.App {
 		ErrWriter:                 a.stderr,
 		ExitErrHandler:            func(*cli.Context, error) {},
 		OnUsageError:              usageError,
-		Commands: []*cli.Command{
+		Commands: a.configured([]*cli.Command{
 			a.playCommand(),
 			a.planCommand(),
 			a.driftCommand(),
@@ -187,8 +189,9 @@ func (a *application) cli() *cli.App {
 			a.initCommand(),
 			a.writeDocsCommand(),
 			a.writeManCommand(),
+			a.configCommand(),
 			a.versionCommand(),
-		},
+		}),
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
 				return exitError{engine.ExitOptions, fmt.Errorf("unknown command %q; see nactl --help", c.Args().First())}
@@ -206,7 +209,7 @@ EXIT STATUS:
    2    a step failed
    3    changes are wanted (with --detailed-exitcode)
    4    a node or engine could not be reached
-   5    bad options
+   5    bad options or settings
    6    a playbook or the inventory is invalid; nothing was touched
    130  interrupted
    143  terminated

@@ -306,7 +306,7 @@ func (s *setup) load() (input, diag.List) {
 	extra, list := extraVars(asked.extras, s.sources)
 	maps.Copy(extra, asked.extra)
 	asked.extra = extra
-	inv, found := inventory.Load(s.ctx, asked.inventory, inventory.Options{Sources: s.sources})
+	inv, found := s.app.loadInventory(s.c, asked.inventory, s.sources)
 	list.Add(found...)
 	if inv != nil {
 		inv, found = s.varsBeside(inv)
@@ -392,7 +392,7 @@ func (s *setup) world(inv *inventory.Inventory) *engine.World {
 		Image:  func(target, name string) (virt.ImageSource, error) { return inv.Image(name, target) },
 		Files:  func(playbook string) step.Files { return project{filepath.Dir(playbook)} },
 		Ask:    s.app.asker(),
-		Host:   expr.LocalHost{Root: "."},
+		Host:   expr.LocalHost{Root: ".", Allow: s.app.allowedFiles()},
 		Secret: func(ctx context.Context, n *source.Node) (string, error) {
 			out, list := inventory.ResolveSecrets(ctx, n)
 			if err := list.Err(); err != nil {

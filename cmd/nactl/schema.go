@@ -17,11 +17,12 @@ import (
 var schemas = map[string]func() reference.Schema{
 	"playbook":  func() reference.Schema { return reference.PlaybookSchema(modules.Registry()) },
 	"inventory": reference.InventorySchema,
+	"config":    reference.ConfigSchema,
 }
 
 func (a *application) schemaCommand() *cli.Command {
 	return &cli.Command{
-		Name: "schema", Usage: "write the JSON Schema of playbooks or inventories, for editors", ArgsUsage: "[playbook|inventory]", OnUsageError: usageError,
+		Name: "schema", Usage: "write the JSON Schema of playbooks, inventories or settings, for editors", ArgsUsage: "[playbook|inventory|config]", OnUsageError: usageError,
 		Flags: []cli.Flag{&cli.StringFlag{Name: "out", Usage: "write to `FILE` instead of stdout"}},
 		Action: func(c *cli.Context) error {
 			name := c.Args().First()
@@ -30,7 +31,7 @@ func (a *application) schemaCommand() *cli.Command {
 			}
 			schema, ok := schemas[name]
 			if !ok || c.NArg() > 1 {
-				return exitError{engine.ExitOptions, fmt.Errorf("there is no schema of %q%s; there are playbook and inventory", name, diag.DidYouMean(name, []string{"playbook", "inventory"}))}
+				return exitError{engine.ExitOptions, fmt.Errorf("there is no schema of %q%s; there are playbook, inventory and config", name, diag.DidYouMean(name, []string{"playbook", "inventory", "config"}))}
 			}
 			text, err := schemaText(schema())
 			if err != nil {

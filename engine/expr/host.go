@@ -47,11 +47,15 @@ func (h LocalHost) ReadFile(path string) ([]byte, error) {
 	if home != "" && filepath.Dir(full) == filepath.Join(home, ".ssh") && strings.HasSuffix(full, ".pub") {
 		return readBelow(filepath.Dir(full), filepath.Base(full))
 	}
+	absolute := full
+	if root, err := filepath.Abs(h.Root); err == nil && h.Root != "" && !filepath.IsAbs(full) {
+		absolute = filepath.Join(root, full)
+	}
 	for _, allowed := range h.Allow {
 		allowed = filepath.Clean(expandHome(allowed, home))
-		if rel, ok := below(allowed, full); ok {
+		if rel, ok := below(allowed, absolute); ok {
 			if rel == "." {
-				return readBelow(filepath.Dir(full), filepath.Base(full))
+				return readBelow(filepath.Dir(absolute), filepath.Base(absolute))
 			}
 			return readBelow(allowed, rel)
 		}
@@ -77,7 +81,7 @@ func (h LocalHost) ReadFile(path string) ([]byte, error) {
 }
 
 func outside(path, root string) error {
-	return fmt.Errorf("%s lies outside of the project (%s): copy it there, or allow its directory", path, root)
+	return fmt.Errorf("%s lies outside of the project (%s): copy it there, or allow its folder (allow_files in the configuration)", path, root)
 }
 
 func expandHome(path, home string) string {
