@@ -1,6 +1,7 @@
 package modules_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,6 +29,7 @@ type bench struct {
 	pending []virt.Pending
 	files   map[string]string
 	local   localhost
+	kind    string // of the target; empty: a node
 }
 
 func (b *bench) ReadFile(path string) ([]byte, error) {
@@ -63,7 +65,7 @@ func (l *localhost) Apply(_ context.Context, c virt.Change) (virt.Outcome, error
 
 func (b *bench) env(p virt.Platform) *step.Env {
 	return &step.Env{
-		Target: step.Target{Name: "lab", Kind: "node"}, Platform: p, Local: &b.local, Files: b, Run: "r1",
+		Target: step.Target{Name: "lab", Kind: cmp.Or(b.kind, "node")}, Platform: p, Local: &b.local, Files: b, Run: "r1",
 		Image: func(name string) (virt.ImageSource, error) { return virt.ImageSource{Name: name, Storage: "pool"}, nil },
 		Wait: func(ctx context.Context, w step.Waiting) error {
 			for range 3 {

@@ -20,6 +20,8 @@ import (
 	"github.com/nactl/nactl/modules/guestexec"
 	"github.com/nactl/nactl/modules/guestfile"
 	"github.com/nactl/nactl/modules/hostactivate"
+	"github.com/nactl/nactl/modules/hostexec"
+	"github.com/nactl/nactl/modules/hostfacts"
 	"github.com/nactl/nactl/modules/hostmaintenance"
 	"github.com/nactl/nactl/modules/httprequest"
 	"github.com/nactl/nactl/modules/localexec"
@@ -60,6 +62,8 @@ func Registry() *step.Registry {
 		guestexec.Spec,
 		guestfile.Spec,
 		hostactivate.Spec,
+		hostexec.Spec,
+		hostfacts.Spec,
 		hostmaintenance.Spec,
 		httprequest.Spec,
 		localexec.Spec,

@@ -43,6 +43,9 @@ func Read(ctx context.Context, view Reader, ref Ref) (Object, error) {
 // ReadFor gives the object of a change as Read does, with all that Predict
 // compares: the sizes of a VM's disks where the change is about disks.
 func ReadFor(ctx context.Context, view Reader, c Change) (Object, error) {
+	if _, ok := c.(HostExec); ok {
+		return nil, nil // a command needs nothing of its host but a way to it
+	}
 	o, err := Read(ctx, view, c.Object())
 	if vm, ok := o.(*VM); ok && err == nil {
 		switch c.(type) {

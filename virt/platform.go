@@ -80,6 +80,13 @@ type Reader interface {
 	// error of kind ErrAgent.
 	GuestPort(ctx context.Context, vm string, port int) (banner string, err error)
 
+	// HostProbe runs a command on a host that its author declared read-only; its
+	// Ref names the host, as a HostExec's does.
+	HostProbe(ctx context.Context, c HostExec) (*CommandResult, error)
+	// HostFacts asks a host what it is, each time afresh. What cannot be found out is
+	// left out of them.
+	HostFacts(ctx context.Context, host string) (*HostFacts, error)
+
 	// Forget makes the next read of these objects a fresh one; without arguments,
 	// of all.
 	Forget(refs ...Ref)

@@ -58,7 +58,7 @@ func (r Rules) Predict(before Object, c Change) (Object, Outcome, error) {
 		return createSnapshot(before, c)
 	case DeleteSnapshot:
 		return deleteSnapshot(before, c)
-	case LocalExec:
+	case LocalExec, HostExec:
 		return before, Outcome{Changed: true}, nil
 	case LocalWrite:
 		return localWrite(before, c)

@@ -20,7 +20,7 @@ var layers = map[string][]string{
 	"virt/local":       {"virt"},
 	"virt/cloudinit":   {"virt"},
 	"virt/guest":       {"virt", "virt/ssh"},
-	"virt/libvirt":     {"virt", "virt/cloudinit", "virt/guest", "virt/ssh"},
+	"virt/libvirt":     {"virt", "virt/cloudinit", "virt/guest", "virt/local", "virt/ssh"},
 	"virt/ovirt":       {"virt", "virt/cloudinit", "virt/guest", "virt/ssh", "engine/diag"},
 	"engine/diag":      {},
 	"engine/config":    {"engine/diag", "engine/source"},

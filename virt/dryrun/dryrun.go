@@ -335,6 +335,16 @@ func (p *Platform) GuestPort(ctx context.Context, vm string, port int) (string, 
 	return p.inner.GuestPort(ctx, vm, port)
 }
 
+// HostProbe asks the host.
+func (p *Platform) HostProbe(ctx context.Context, c virt.HostExec) (*virt.CommandResult, error) {
+	return p.inner.HostProbe(ctx, c)
+}
+
+// HostFacts asks the host.
+func (p *Platform) HostFacts(ctx context.Context, host string) (*virt.HostFacts, error) {
+	return p.inner.HostFacts(ctx, host)
+}
+
 // Forget makes the platform underneath read afresh; the overlay stays.
 func (p *Platform) Forget(refs ...virt.Ref) { p.inner.Forget(refs...) }
 

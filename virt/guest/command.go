@@ -49,7 +49,7 @@ func Timeout(c virt.Command) time.Duration {
 var envName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 // Wrap gives the arguments of /bin/sh and the standard input that run a command
-// in a guest, or says why it cannot be run. token names the files that an agent
+// in a guest or on a host, or says why it cannot be run. token names the files that an agent
 // needs; it is empty over SSH.
 func Wrap(vm virt.Ref, c virt.Command, token string) (args []string, input []byte, err error) {
 	invalid := func(format string, args ...any) error {
@@ -79,7 +79,7 @@ func Wrap(vm virt.Ref, c virt.Command, token string) (args []string, input []byt
 	}
 	for _, s := range append(slices.Clone(argv), c.Dir) {
 		if !utf8.ValidString(s) || strings.ContainsRune(s, 0) {
-			return nil, nil, invalid("has an argument that cannot be carried into the guest (not UTF-8, or with a NUL byte): %q", s)
+			return nil, nil, invalid("has an argument that cannot be carried there (not UTF-8, or with a NUL byte): %q", s)
 		}
 	}
 	lines := strings.Count(export.String(), "\n")
@@ -94,7 +94,7 @@ func Entered(vm virt.Ref, c virt.Command, r *virt.CommandResult) error {
 		return nil
 	}
 	return &virt.Error{Kind: virt.ErrInvalid, Object: vm, Summary: fmt.Sprintf("the command cannot run in %s", c.Dir),
-		Found: "no such directory in the guest, or no access", Hint: "make the directory first, or mend chdir"}
+		Found: "no such directory there, or no access", Hint: "make the directory first, or mend chdir"}
 }
 
 // Abandoned is the error for a command that nobody waits for any more: because
@@ -102,11 +102,25 @@ func Entered(vm virt.Ref, c virt.Command, r *virt.CommandResult) error {
 func Abandoned(vm virt.Ref, c virt.Command, stopped error, found string) error {
 	e := &virt.Error{Kind: virt.ErrTimeout, Object: vm, Found: found,
 		Summary: fmt.Sprintf("the command did not end within %s", Timeout(c)), Wanted: describe(c),
-		Hint: "give it a longer timeout, or let it run as a service in the guest"}
+		Hint: "give it a longer timeout, or let it run as a service"}
 	if stopped != nil {
 		e.Kind, e.Summary, e.Hint = stopped, "the command was interrupted", ""
 	}
 	return e
+}
+
+// signals are the numbers of those that SSH has names for.
+var signals = map[string]int{"HUP": 1, "INT": 2, "QUIT": 3, "ILL": 4, "ABRT": 6, "FPE": 8, "KILL": 9, "USR1": 10, "SEGV": 11, "USR2": 12, "PIPE": 13, "ALRM": 14, "TERM": 15}
+
+// Result gives how a command over SSH ended.
+func Result(end ssh.Result) *virt.CommandResult {
+	r := &virt.CommandResult{RC: end.RC, Stdout: string(end.Stdout), Stderr: string(end.Stderr),
+		StdoutTruncated: end.StdoutTruncated, StderrTruncated: end.StderrTruncated}
+	if end.Signal != "" {
+		r.Signal = signals[end.Signal]
+		r.RC = 128 + r.Signal
+	}
+	return r
 }
 
 // LastWords gives the end of what a command said, for an error.

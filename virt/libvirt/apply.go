@@ -77,6 +77,8 @@ func (n *Node) executor(c virt.Change) executor {
 		return n.reboot
 	case virt.Reset:
 		return n.reset
+	case virt.HostExec:
+		return func(ctx context.Context, e *edit) error { return n.hostCommand(ctx, c, e) }
 	case virt.GuestExec:
 		return func(ctx context.Context, e *edit) error { return n.guestExec(ctx, c, e) }
 	case virt.GuestWrite:
@@ -150,6 +152,8 @@ func (n *Node) Check(ctx context.Context, view virt.Reader, c virt.Change) error
 		return err
 	}
 	switch c := c.(type) {
+	case virt.HostExec:
+		return n.checkHostExec(c)
 	case virt.CreateVM:
 		return n.checkCreateVM(ctx, view, c)
 	case virt.AttachDisk:

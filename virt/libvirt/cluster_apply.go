@@ -55,6 +55,12 @@ func (c *Cluster) Check(ctx context.Context, view virt.Reader, ch virt.Change) e
 		}
 		_, _, err = c.destinations(ctx, view, vm, ch)
 		return err
+	case virt.HostExec:
+		n, err := c.member(ch.Ref.Name)
+		if err != nil {
+			return err
+		}
+		return n.Check(ctx, memberView{n, view}, ch)
 	case virt.CreateNetwork, virt.DeleteNetwork:
 		nodes, err := c.concerned(ctx, view, ch)
 		if err != nil {
@@ -111,6 +117,13 @@ func (c *Cluster) Apply(ctx context.Context, ch virt.Change) (virt.Outcome, erro
 		return virt.Outcome{}, err
 	}
 	ref := ch.Object()
+	if exec, ok := ch.(virt.HostExec); ok {
+		n, err := c.member(exec.Ref.Name)
+		if err != nil {
+			return virt.Outcome{}, err
+		}
+		return n.Apply(ctx, exec)
+	}
 	unlock, err := c.locks.Lock(ctx, ref)
 	if err != nil {
 		return virt.Outcome{}, err

@@ -289,6 +289,24 @@ func (c *Cluster) GuestPort(ctx context.Context, vm string, port int) (string, e
 	return n.GuestPort(ctx, vm, port)
 }
 
+// HostProbe runs a read-only command on a member.
+func (c *Cluster) HostProbe(ctx context.Context, cmd virt.HostExec) (*virt.CommandResult, error) {
+	n, err := c.member(cmd.Ref.Name)
+	if err != nil {
+		return nil, err
+	}
+	return n.HostProbe(ctx, cmd)
+}
+
+// HostFacts asks a member what it is.
+func (c *Cluster) HostFacts(ctx context.Context, host string) (*virt.HostFacts, error) {
+	n, err := c.member(host)
+	if err != nil {
+		return nil, err
+	}
+	return n.HostFacts(ctx, host)
+}
+
 // Forget makes the next read of these objects a fresh one on all members.
 func (c *Cluster) Forget(refs ...virt.Ref) {
 	for _, n := range c.members {

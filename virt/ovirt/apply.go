@@ -126,6 +126,8 @@ func (e *Engine) Supports(c virt.Change) error {
 	switch c.(type) {
 	case virt.Pause:
 		hint = "suspend it: an engine pauses a VM only by itself"
+	case virt.HostExec:
+		hint = "an engine runs no commands on its hosts: use local_exec with ssh, or write the host as a node into the inventory"
 	}
 	return virt.Unsupported("an oVirt engine", c, hint)
 }

@@ -71,6 +71,7 @@ var engineUnsupported = map[string]string{
 	"pause":           "an engine pauses VMs only by itself",
 	"set_vm/words":    "an engine keeps no metadata",
 	"migrate/stopped": "a VM that does not run is on no host",
+	"host_exec":       "an engine runs no commands on its hosts",
 }
 
 func small() ovirtsim.Options {

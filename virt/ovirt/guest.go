@@ -59,7 +59,7 @@ func run(ctx context.Context, client *ssh.Client, vm virt.Ref, c virt.Command) (
 	if err != nil && limited.Err() == nil {
 		return nil, cutOff(vm, err)
 	}
-	r := commandResult(end)
+	r := guestsh.Result(end)
 	if err == nil {
 		if err := guestsh.Entered(vm, c, r); err != nil {
 			return nil, err
@@ -88,19 +88,6 @@ func cutOff(vm virt.Ref, err error) error {
 	}
 	return &virt.Error{Kind: virt.ErrOutcomeUnknown, Object: vm, Summary: "the connection to its guest ended while the command ran", Err: err,
 		Hint: "look in the guest what the command did"}
-}
-
-// signals are the numbers of those that SSH has names for.
-var signals = map[string]int{"HUP": 1, "INT": 2, "QUIT": 3, "ILL": 4, "ABRT": 6, "FPE": 8, "KILL": 9, "USR1": 10, "SEGV": 11, "USR2": 12, "PIPE": 13, "ALRM": 14, "TERM": 15}
-
-func commandResult(end ssh.Result) *virt.CommandResult {
-	r := &virt.CommandResult{RC: end.RC, Stdout: string(end.Stdout), Stderr: string(end.Stderr),
-		StdoutTruncated: end.StdoutTruncated, StderrTruncated: end.StderrTruncated}
-	if end.Signal != "" {
-		r.Signal = signals[end.Signal]
-		r.RC = 128 + r.Signal
-	}
-	return r
 }
 
 // script runs one of package guest's scripts on a file.

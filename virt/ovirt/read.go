@@ -397,6 +397,21 @@ func (e *Engine) findHost(ctx context.Context, name string) (hostInfo, error) {
 		Found: strings.Join(names, ", "), Hint: checkName("the name of the host", name, names)}
 }
 
+// HostProbe implements virt.Reader: engines run no commands on their hosts.
+func (e *Engine) HostProbe(_ context.Context, c virt.HostExec) (*virt.CommandResult, error) {
+	return nil, e.Supports(c)
+}
+
+// HostFacts implements virt.Reader: what the engine knows of a host.
+func (e *Engine) HostFacts(ctx context.Context, name string) (*virt.HostFacts, error) {
+	e.Forget(virt.Ref{Kind: virt.KindHost, Name: name})
+	h, err := e.Host(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	return get(ctx, e.Client, kindHost, path("hosts", h.ID), query{}, func(x *ovirtsdk.Host) (*virt.HostFacts, error) { return convFacts(h, x), nil })
+}
+
 // GuestInfo implements virt.Reader: what the agent has told the engine.
 func (e *Engine) GuestInfo(ctx context.Context, vm string) (*virt.GuestInfo, error) {
 	e.Forget(virt.VMRef(vm))

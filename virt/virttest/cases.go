@@ -60,6 +60,7 @@ func (r *runner) cases() []testCase {
 	out = append(out, r.engines()...)
 	out = append(out, r.guest()...)
 	out = append(out, hosts()...)
+	out = append(out, r.hostCommands()...)
 	return append(out, testCase{kind: "migrate", name: "cluster",
 		change: func(o virt.On) virt.Change { return virt.Migrate{On: o, Cluster: r.cluster()} },
 		shows:  vmShows(func(vm *virt.VM) bool { return vm.Cluster == r.OtherCluster })}, testCase{kind: "migrate", name: "stopped",

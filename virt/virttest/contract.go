@@ -135,6 +135,15 @@ func (r *runner) reads(t *testing.T) {
 	if err != nil || len(hosts) == 0 {
 		t.Errorf("hosts: %v, %v", hosts, err)
 	}
+	for _, h := range hosts {
+		f, err := r.p.HostFacts(ctx, h.Name)
+		if err != nil || f.Name != h.Name || f.CPU.Count != h.CPUs || f.Memory.Total != h.Memory {
+			t.Errorf("facts of %s: %+v, %v; the host is %+v", h.Name, f, err, h)
+		}
+	}
+	if _, err := r.p.HostFacts(ctx, ghost); !errors.Is(err, virt.ErrNotFound) {
+		t.Errorf("facts of a host that is not there: %v, want a not-found", err)
+	}
 	if _, err := r.p.Networks(ctx); err != nil {
 		t.Error(err)
 	}

@@ -26,7 +26,8 @@ type Memory struct {
 	// Settle gives what stands in the store after a change, where a test wants
 	// another object than the predicted one.
 	Settle func(c virt.Change, after virt.Object) virt.Object
-	// Exec answers GuestExec and GuestProbe; nil: every command ends with 0.
+	// Exec answers GuestExec and GuestProbe, and HostExec and HostProbe with the name
+	// of the host; nil: every command ends with 0.
 	Exec func(vm string, c virt.Command) (*virt.CommandResult, error)
 	// Port answers GuestPort; nil: nobody listens.
 	Port func(vm string, port int) (string, error)
@@ -141,8 +142,15 @@ func (m *Memory) Apply(ctx context.Context, c virt.Change) (virt.Outcome, error)
 		}
 	}
 	out, err := m.change(ref, c)
-	if exec, ok := c.(virt.GuestExec); ok && err == nil {
-		r, err := m.run(ref.Name, exec.Command)
+	var cmd *virt.Command
+	switch c := c.(type) {
+	case virt.GuestExec:
+		cmd = &c.Command
+	case virt.HostExec:
+		cmd = &c.Command
+	}
+	if cmd != nil && err == nil {
+		r, err := m.run(ref.Name, *cmd)
 		if err != nil {
 			return virt.Outcome{}, err
 		}
@@ -361,6 +369,24 @@ func (m *Memory) GuestPort(ctx context.Context, vm string, port int) (string, er
 		return "", &virt.Error{Kind: virt.ErrAgent, Object: virt.VMRef(vm), Summary: fmt.Sprintf("nobody listens on port %d", port)}
 	}
 	return m.Port(vm, port)
+}
+
+// HostProbe implements virt.Reader.
+func (m *Memory) HostProbe(ctx context.Context, c virt.HostExec) (*virt.CommandResult, error) {
+	if err := m.down(ctx); err != nil {
+		return nil, err
+	}
+	return m.run(c.Ref.Name, c.Command)
+}
+
+// HostFacts implements virt.Reader.
+func (m *Memory) HostFacts(ctx context.Context, host string) (*virt.HostFacts, error) {
+	h, err := m.Host(ctx, host)
+	if err != nil {
+		return nil, err
+	}
+	return &virt.HostFacts{Name: h.Name, State: h.State, Address: h.Address, CPU: virt.HostCPU{Count: h.CPUs},
+		Memory: virt.HostMemory{Total: h.Memory, Free: h.FreeMemory}, VMs: virt.Some(h.VMs)}, nil
 }
 
 // Forget counts: every read is fresh.

@@ -91,6 +91,8 @@ type runner struct {
 	Setup
 	p virt.Platform
 	n int // VMs made so far, for their names
+	// host is anyHost, once it was asked for.
+	host string
 }
 
 // testCase is one change and what it is to bring about.
