@@ -141,6 +141,11 @@ func (m *Memory) Apply(ctx context.Context, c virt.Change) (virt.Outcome, error)
 			return virt.Outcome{}, err
 		}
 	}
+	if _, ok := c.(virt.HostExec); ok {
+		if _, err := m.Host(ctx, ref.Name); err != nil {
+			return virt.Outcome{}, err
+		}
+	}
 	out, err := m.change(ref, c)
 	var cmd *virt.Command
 	switch c := c.(type) {
