@@ -113,6 +113,12 @@ func newBench(objects ...virt.Object) *bench {
 	return &bench{Memory: virttest.NewMemory(objects...), local: localhost{there: map[string]bool{}, rc: map[string]int{}}}
 }
 
+// Keys of nobody.
+const (
+	oneKey   = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIIIIIIIIIIIIIIIIIIIIIIIIIIIIIIIIIIIIIIIIIII one"
+	otherKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJJJJJJJJJJJJJJJJJJJJJJJJJJJJJJJJJJJJJJJJJJJ other"
+)
+
 // lab gives what the steps below work on.
 func lab() []virt.Object {
 	running := &virt.VM{Name: "on", ID: virt.Some("1"), State: virt.Running, Host: virt.Some("h1"), CPU: virt.CPU{Count: 1, Max: 4},
@@ -130,6 +136,7 @@ func lab() []virt.Object {
 		&virt.Network{Name: "web", VLAN: 5, Type: "openvswitch", Active: true, Autostart: true, Hosts: []string{"h1", "h2", "resting"}},
 		&virt.Image{Source: virt.ImageSource{Name: "debian", Storage: "pool"}, Format: "qcow2", Size: 2 * virt.GiB, CPU: virt.CPU{Count: 2}},
 		&virt.GuestFile{VM: "on", Path: "/done", SHA256: "x"},
+		&virt.SSHKeys{VM: "on", User: "ada", Keys: []string{otherKey}},
 		&virt.AffinityGroup{Name: "near", VMs: []string{"off", "on"}, VMRule: virt.AffinityRule{Affinity: "positive"}, HostRule: virt.AffinityRule{Affinity: "disabled"}},
 		&virt.Snapshot{VM: "off", Name: "there", ID: virt.Some("s-0"), State: virt.SnapshotOK, Memory: virt.Some(false)},
 	}
@@ -214,6 +221,10 @@ func TestEnsure(t *testing.T) {
 		"guest_file: {vm: \"on\", path: /etc/x, src: x.conf}":                 "guest_write",
 		"guest_exec: {vm: \"on\", command: [make], creates: /done}":           "",
 		"guest_exec: {vm: \"on\", command: [make], unless: [test]}":           "",
+		`ssh_keys: {vm: "on", user: ada, keys: [` + oneKey + `]}`:             "set_ssh_keys",
+		`ssh_keys: {vm: "on", user: ada, keys: [], exclusive: true}`:          "set_ssh_keys",
+		`ssh_keys: {vm: "on", user: ada, keys: "` + otherKey + `\n\n# x"}`:    "",
+		`ssh_keys: {vm: "on", user: ada, remove: [` + oneKey + `]}`:           "",
 		"vm_facts: \"on\"":                                                    "",
 		"wait_for: {vm: \"on\", for: state, state: running}":                  "",
 	} {
@@ -278,27 +289,31 @@ func TestEnsureErrors(t *testing.T) {
 		kind error
 		text string
 	}{
-		"set_cpu: {vm: gone, count: 2}":                        {virt.ErrNotFound, "is not there"},
-		"set_vm: {vm: gone, title: T}":                         {virt.ErrNotFound, "is not there"},
-		"set_cpu: {vm: half, count: 2}":                        {virt.ErrConflict, "is unfinished"},
-		"set_cpu: {vm: \"on\", count: 4, max: 2}":              {virt.ErrInvalid, "cannot have 4 CPUs"},
-		"power: {vm: off, action: reboot}":                     {virt.ErrConflict, "is not running"},
-		"guest_exec: {vm: off, command: [x]}":                  {virt.ErrConflict, "is not running"},
-		"change_nic: {vm: \"on\", nic: nic9, link_up: false}":  {virt.ErrNotFound, `has no NIC "nic9"`},
-		"create_snapshot: {vm: half, name: s}":                 {virt.ErrConflict, "is unfinished"},
-		"delete_snapshot: {vm: gone, name: s}":                 {virt.ErrNotFound, "vm gone: is not there"},
-		"revert_snapshot: {vm: \"on\", name: s}":               {virt.ErrNotFound, `snapshot "s" of vm on: is not there`},
-		"resize_disk: {vm: \"on\", disk: d, size: 1GiB}":       {virt.ErrNotFound, `has no disk "d"`},
-		"create_vlan: {id: 6, name: web}":                      {virt.ErrConflict, "is another network"},
-		"create_vlan: {id: 6, name: dmz, host: h9}":            {virt.ErrNotFound, "host h9: is not there"},
-		"host_maintenance: h9":                                 {virt.ErrNotFound, "host h9: is not there"},
-		"host_activate: h9":                                    {virt.ErrNotFound, "host h9: is not there"},
-		"create_vm: {name: new, image: nowhere}":               {virt.ErrNotFound, "image nowhere"},
-		"attach_nic: {vm: gone, name: n, network: lan}":        {virt.ErrNotFound, "is not there"},
-		"wait_for: {vm: gone}":                                 {virt.ErrNotFound, "is not there"},
-		"wait_for: {vm: off}":                                  {virt.ErrTimeout, "the guest agent of vm off"},
-		"guest_file: {vm: gone, path: /x, content: x}":         {virt.ErrNotFound, "vm gone: is not there"},
-		"attach_disk: {vm: \"on\", name: root, volume: other}": {virt.ErrConflict, "has another disk"},
+		"set_cpu: {vm: gone, count: 2}":                           {virt.ErrNotFound, "is not there"},
+		"set_vm: {vm: gone, title: T}":                            {virt.ErrNotFound, "is not there"},
+		"set_cpu: {vm: half, count: 2}":                           {virt.ErrConflict, "is unfinished"},
+		"set_cpu: {vm: \"on\", count: 4, max: 2}":                 {virt.ErrInvalid, "cannot have 4 CPUs"},
+		"power: {vm: off, action: reboot}":                        {virt.ErrConflict, "is not running"},
+		"guest_exec: {vm: off, command: [x]}":                     {virt.ErrConflict, "is not running"},
+		"change_nic: {vm: \"on\", nic: nic9, link_up: false}":     {virt.ErrNotFound, `has no NIC "nic9"`},
+		"create_snapshot: {vm: half, name: s}":                    {virt.ErrConflict, "is unfinished"},
+		"delete_snapshot: {vm: gone, name: s}":                    {virt.ErrNotFound, "vm gone: is not there"},
+		"revert_snapshot: {vm: \"on\", name: s}":                  {virt.ErrNotFound, `snapshot "s" of vm on: is not there`},
+		"resize_disk: {vm: \"on\", disk: d, size: 1GiB}":          {virt.ErrNotFound, `has no disk "d"`},
+		"create_vlan: {id: 6, name: web}":                         {virt.ErrConflict, "is another network"},
+		"create_vlan: {id: 6, name: dmz, host: h9}":               {virt.ErrNotFound, "host h9: is not there"},
+		"host_maintenance: h9":                                    {virt.ErrNotFound, "host h9: is not there"},
+		"host_activate: h9":                                       {virt.ErrNotFound, "host h9: is not there"},
+		"create_vm: {name: new, image: nowhere}":                  {virt.ErrNotFound, "image nowhere"},
+		"attach_nic: {vm: gone, name: n, network: lan}":           {virt.ErrNotFound, "is not there"},
+		"wait_for: {vm: gone}":                                    {virt.ErrNotFound, "is not there"},
+		"wait_for: {vm: off}":                                     {virt.ErrTimeout, "the guest agent of vm off"},
+		"ssh_keys: {vm: gone, user: ada, keys: []}":               {virt.ErrNotFound, "vm gone: is not there"},
+		"ssh_keys: {vm: \"on\", user: bob, keys: [], remove: []}": {virt.ErrNotFound, `no user "bob"`},
+		"set_password: {vm: gone, user: ada, password: x}":        {virt.ErrNotFound, "is not there"},
+		"set_password: {vm: off, user: ada, password: x}":         {virt.ErrConflict, "is not running"},
+		"guest_file: {vm: gone, path: /x, content: x}":            {virt.ErrNotFound, "vm gone: is not there"},
+		"attach_disk: {vm: \"on\", name: root, volume: other}":    {virt.ErrConflict, "has another disk"},
 	} {
 		_, err := newBench(lab()...).run(t, text, nil)
 		if !errors.Is(err, want.kind) || !strings.Contains(err.Error(), want.text) {

@@ -34,8 +34,10 @@ import (
 	"github.com/nactl/nactl/modules/setaffinity"
 	"github.com/nactl/nactl/modules/setcpu"
 	"github.com/nactl/nactl/modules/setmemory"
+	"github.com/nactl/nactl/modules/setpassword"
 	"github.com/nactl/nactl/modules/setvars"
 	"github.com/nactl/nactl/modules/setvm"
+	"github.com/nactl/nactl/modules/sshkeys"
 	"github.com/nactl/nactl/modules/step"
 	"github.com/nactl/nactl/modules/vmfacts"
 	"github.com/nactl/nactl/modules/waitfor"
@@ -76,8 +78,10 @@ func Registry() *step.Registry {
 		setaffinity.Spec,
 		setcpu.Spec,
 		setmemory.Spec,
+		setpassword.Spec,
 		setvars.Spec,
 		setvm.Spec,
+		sshkeys.Spec,
 		vmfacts.Spec,
 		waitfor.Spec,
 	)

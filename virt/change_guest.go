@@ -7,6 +7,15 @@ type GuestExec struct {
 	Command Command `json:"command"`
 }
 
+// SetPassword gives a user of a running guest another password.
+type SetPassword struct {
+	On
+	action
+	User     string `json:"user"`
+	Password string `json:"-"`                 // shown nowhere
+	Crypted  bool   `json:"crypted,omitempty"` // Password is a hash, as crypt(5) makes it
+}
+
 // GuestWrite writes a file inside a guest: whole, or not at all.
 type GuestWrite struct {
 	On

@@ -28,6 +28,8 @@ func Read(ctx context.Context, view Reader, ref Ref) (Object, error) {
 		}
 	case KindAffinityGroup:
 		o, err = object(view.AffinityGroup(ctx, ref.Scope, ref.Name))
+	case KindSSHKeys:
+		o, err = object(view.SSHKeys(ctx, ref.Scope, ref.Name))
 	case KindGuestFile:
 		// Its content is not wanted, its checksum is: limit 0 would leave that out.
 		o, err = object(view.GuestFile(ctx, ref.Scope, ref.Name, 1))

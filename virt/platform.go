@@ -71,6 +71,9 @@ type Reader interface {
 	// mode are then left out. A missing file is an ErrNotFound whose Object is the
 	// file.
 	GuestFile(ctx context.Context, vm, path string, limit int64) (*GuestFile, error)
+	// SSHKeys reads the keys that let somebody in as a user of a running guest. A user
+	// that the guest does not have is an ErrNotFound whose Object is the keys.
+	SSHKeys(ctx context.Context, vm, user string) (*SSHKeys, error)
 	// GuestProbe runs a command that its author declared read-only.
 	GuestProbe(ctx context.Context, vm string, c Command) (*CommandResult, error)
 

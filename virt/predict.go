@@ -54,6 +54,8 @@ func (r Rules) Predict(before Object, c Change) (Object, Outcome, error) {
 		return deleted(before, c.Ref)
 	case GuestWrite:
 		return guestWrite(before, c)
+	case SetSSHKeys:
+		return setSSHKeys(before, c)
 	case CreateSnapshot:
 		return createSnapshot(before, c)
 	case DeleteSnapshot:
@@ -101,6 +103,11 @@ func (r Rules) Predict(before Object, c Change) (Object, Outcome, error) {
 			return nil, Outcome{}, notRunning(vm)
 		}
 		d.out.Changed = true
+	case SetPassword:
+		if !vm.State.IsLive() {
+			return nil, Outcome{}, notRunning(vm)
+		}
+		d.out.Changed, d.out.Summary = true, fmt.Sprintf("another password for %s in its guest", c.User)
 	case RevertSnapshot:
 		d.out.Changed, d.out.Summary = true, fmt.Sprintf("back to snapshot %q", c.Snapshot)
 	case Migrate:
@@ -288,6 +295,8 @@ func isNil(o Object) bool {
 	case *Snapshot:
 		return o == nil
 	case *AffinityGroup:
+		return o == nil
+	case *SSHKeys:
 		return o == nil
 	default:
 		return false

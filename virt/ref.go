@@ -47,10 +47,10 @@ func VolumeRef(pool, name string) Ref { return Ref{Kind: KindVolume, Scope: pool
 // SnapshotRef names a snapshot of a VM.
 func SnapshotRef(vm, name string) Ref { return Ref{Kind: KindSnapshot, Scope: vm, Name: name} }
 
-// Owner gives the VM that a guest file or a snapshot is of; anything else is its
-// own. It is what has to be locked and read again when one of them changes.
+// Owner gives the VM that a guest file, a user's SSH keys or a snapshot are of;
+// anything else is its own. It is what has to be locked and read again when one of them changes.
 func (r Ref) Owner() Ref {
-	if r.Kind == KindGuestFile || r.Kind == KindSnapshot {
+	if r.Kind == KindGuestFile || r.Kind == KindSnapshot || r.Kind == KindSSHKeys {
 		return VMRef(r.Scope)
 	}
 	return r
@@ -71,6 +71,8 @@ func (r Ref) String() string {
 	switch {
 	case r.Kind == KindGuestFile:
 		return "file " + r.Name + " in vm " + r.Scope
+	case r.Kind == KindSSHKeys:
+		return "ssh keys of " + r.Name + " in vm " + r.Scope
 	case r.Kind == KindSnapshot:
 		return fmt.Sprintf("snapshot %q of vm %s", r.Name, r.Scope)
 	case r.Scope != "":

@@ -28,6 +28,7 @@ var shipped = []struct {
 	{"tour.yml", []string{"-e", "vm=t1-plan-tour", "-e", "network=t1-plan-net"}, 3, false},
 	{"retire.yml", []string{"-e", "{vms: [t1-plan-tour]}", "-e", "network=t1-plan-net"}, 0, false},
 	{"reshape.yml", []string{"-e", "vm=t1-plan-reshape"}, 3, false},
+	{"accounts.yml", []string{"-e", "vm=t1-plan-accounts"}, 5, false},
 	{"debian.yml", []string{"-e", "vm=t1-plan-debian", "-e", "address=192.168.122.77/24"}, 3, false},
 	{"hosts.yml", nil, 0, false},
 	{"quickstart.yml", nil, 0, true},

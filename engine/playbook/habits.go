@@ -129,6 +129,7 @@ var ansibleModules = []Habit{
 	{"ping", "", "`wait_for`", "targets are reached before their first step"},
 	{"raw", "", "`guest_exec`", ""},
 	{"reboot", "", "`power`", "then `wait_for`"},
+	{"authorized_key", "", "`ssh_keys`", "`exclusive` as there; a key of another comment or other options is replaced"},
 	{"script", "", "`guest_file`, `guest_exec`", "write it, then run it"},
 	{"service", "", "`guest_exec`", "with `unless: [systemctl, is-active, NAME]`"},
 	{"set_fact", "", "`set_vars`", ""},

@@ -38,8 +38,10 @@ func TestContract(t *testing.T) {
 			guests++
 			name := fmt.Sprintf("guest-%d", guests)
 			below.Put(running(name))
+			below.Put(&virt.SSHKeys{VM: name, User: "ada"})
 			return name
 		},
+		GuestUser: "ada",
 		Elsewhere: "h2", OtherCluster: "c2",
 	})
 	if written {

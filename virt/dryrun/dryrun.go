@@ -119,7 +119,9 @@ func (p *Platform) keep(c virt.Change, after virt.Object) {
 	}
 	if _, ok := c.(virt.DeleteVM); ok {
 		p.snapshots[ref.Name] = &snapshots{gone: true}
-		maps.DeleteFunc(p.objects, func(r virt.Ref, _ virt.Object) bool { return r.Kind == virt.KindGuestFile && r.Scope == ref.Name })
+		maps.DeleteFunc(p.objects, func(r virt.Ref, _ virt.Object) bool {
+			return (r.Kind == virt.KindGuestFile || r.Kind == virt.KindSSHKeys) && r.Scope == ref.Name
+		})
 	}
 	if c.Nature() == virt.Converge {
 		p.objects[ref] = after
@@ -316,6 +318,17 @@ func (p *Platform) GuestFile(ctx context.Context, vm, path string, limit int64) 
 			return nil, err
 		}
 		return p.inner.GuestFile(ctx, vm, path, limit)
+	})
+}
+
+// SSHKeys reads a user's keys, unless an earlier change decides whether the guest
+// runs.
+func (p *Platform) SSHKeys(ctx context.Context, vm, user string) (*virt.SSHKeys, error) {
+	return read(p, virt.SSHKeysRef(vm, user), func() (*virt.SSHKeys, error) {
+		if err := p.guest(ctx, vm); err != nil {
+			return nil, err
+		}
+		return p.inner.SSHKeys(ctx, vm, user)
 	})
 }
 

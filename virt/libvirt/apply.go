@@ -6,6 +6,7 @@ import (
 	"context"
 
 	"github.com/nactl/nactl/virt"
+	"github.com/nactl/nactl/virt/guest"
 )
 
 // edit is a change that was decided: the object as it is now, as it shall be,
@@ -83,6 +84,10 @@ func (n *Node) executor(c virt.Change) executor {
 		return func(ctx context.Context, e *edit) error { return n.guestExec(ctx, c, e) }
 	case virt.GuestWrite:
 		return func(ctx context.Context, e *edit) error { return n.guestWrite(ctx, c, e) }
+	case virt.SetSSHKeys:
+		return n.setSSHKeys
+	case virt.SetPassword:
+		return func(ctx context.Context, _ *edit) error { return n.setPassword(ctx, c) }
 	case virt.CreateSnapshot:
 		return func(ctx context.Context, _ *edit) error { return n.createSnapshot(ctx, c) }
 	case virt.DeleteSnapshot:
@@ -164,6 +169,8 @@ func (n *Node) Check(ctx context.Context, view virt.Reader, c virt.Change) error
 		return n.checkAttachNIC(ctx, view, c)
 	case virt.ChangeNIC:
 		return n.checkChangeNIC(ctx, view, c)
+	case virt.SetPassword:
+		return guest.CheckPassword(c)
 	case virt.CreateSnapshot:
 		return n.checkCreateSnapshot(ctx, view, c)
 	case virt.RevertSnapshot:

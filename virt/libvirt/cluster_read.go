@@ -271,6 +271,15 @@ func (c *Cluster) GuestFile(ctx context.Context, vm, path string, limit int64) (
 	return n.GuestFile(ctx, vm, path, limit)
 }
 
+// SSHKeys reads the keys of a user in a VM.
+func (c *Cluster) SSHKeys(ctx context.Context, vm, user string) (*virt.SSHKeys, error) {
+	n, err := c.holder(ctx, vm)
+	if err != nil {
+		return nil, err
+	}
+	return n.SSHKeys(ctx, vm, user)
+}
+
 // GuestProbe runs a read-only command in a VM.
 func (c *Cluster) GuestProbe(ctx context.Context, vm string, cmd virt.Command) (*virt.CommandResult, error) {
 	n, err := c.holder(ctx, vm)

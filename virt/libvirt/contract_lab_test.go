@@ -74,7 +74,8 @@ func labSetup(t *testing.T, w *wireWrites) virttest.Setup {
 			waitAgent(t, p, name)
 			return name
 		},
-		Writes: w.count,
+		GuestUser: "root",
+		Writes:    w.count,
 		// The node's only bridge is looked up, and what a new file's owner is, the guest
 		// decides.
 		Unpredicted: []string{"machine", "accel", "bridge", "owner", "group"},

@@ -47,6 +47,8 @@ var driverUnsupported = map[string]string{
 	"change_nic/link running": "the test driver changes no devices of a running VM",
 	"guest_exec":              "the test driver has no guests",
 	"guest_write":             "the test driver has no guests",
+	"set_ssh_keys":            "the test driver has no guests",
+	"set_password":            "the test driver has no guests",
 	"migrate":                 "a node alone has nowhere to move to",
 	"host_maintenance":        "a node is taken out of service in the inventory",
 	"host_activate":           "a node is taken out of service in the inventory",

@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/nactl/nactl/virt"
+	guestsh "github.com/nactl/nactl/virt/guest"
 )
 
 // edit is a change that was decided: the object as it is now, as it shall be,
@@ -104,6 +105,10 @@ func (e *Engine) executor(c virt.Change) executor {
 		return func(ctx context.Context, d *edit) error { return e.guestExec(ctx, c, d) }
 	case virt.GuestWrite:
 		return func(ctx context.Context, d *edit) error { return e.guestWrite(ctx, c, d) }
+	case virt.SetSSHKeys:
+		return e.setSSHKeys
+	case virt.SetPassword:
+		return func(ctx context.Context, _ *edit) error { return e.setPassword(ctx, c) }
 	case virt.CreateNetwork:
 		return func(ctx context.Context, d *edit) error { return e.createNetwork(ctx, c, d) }
 	case virt.DeleteNetwork:
@@ -162,6 +167,10 @@ func (e *Engine) Check(ctx context.Context, view virt.Reader, c virt.Change) err
 		return e.guestAccess(c.Ref)
 	case virt.GuestWrite:
 		return e.guestAccess(virt.VMRef(c.Ref.Scope))
+	case virt.SetSSHKeys:
+		return e.guestAccess(virt.VMRef(c.Ref.Scope))
+	case virt.SetPassword:
+		return errors.Join(guestsh.CheckPassword(c), e.guestAccess(c.Ref))
 	case virt.CreateNetwork:
 		return e.checkCreateNetwork(ctx, c)
 	case virt.DeleteNetwork:
@@ -299,6 +308,10 @@ func verb(c virt.Change) string {
 		return "run a command in its guest"
 	case virt.GuestWrite:
 		return "write it"
+	case virt.SetSSHKeys:
+		return "set them"
+	case virt.SetPassword:
+		return "set the password"
 	}
 	return virt.KindOf(c)
 }

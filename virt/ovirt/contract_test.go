@@ -99,7 +99,8 @@ func keptProperty(ctx context.Context, e *Engine, vm *virt.VM) error {
 func TestContractOnTheSimulator(t *testing.T) {
 	o := small()
 	o.DataCenters[0].Clusters = append(o.DataCenters[0].Clusters, ovirtsim.Cluster{Name: "Other", Hosts: []ovirtsim.Host{{Name: "host3"}}})
-	srv := sshtest.Start(t, sshtest.Options{Host: "127.0.0.61"})
+	ada := sshtest.NewAccount(t)
+	srv := sshtest.Start(t, sshtest.Options{Host: "127.0.0.61", ExtraConfig: []string{ada.Config()}})
 	sim, e := simulated(t, o, loginTo(srv))
 	virttest.Run(t, virttest.Setup{
 		New:    func(*testing.T) virt.Platform { return e },
@@ -124,7 +125,7 @@ func TestContractOnTheSimulator(t *testing.T) {
 		Guest: func(t *testing.T, p virt.Platform) string {
 			return sshGuest(t, sim, p.(*Engine), "guest", srv.Host)
 		},
-		GuestFile: filepath.Join(t.TempDir(), "virttest.txt"),
+		GuestFile: filepath.Join(t.TempDir(), "virttest.txt"), GuestUser: "ada",
 		Elsewhere: "host2", Cluster: "Default", OtherCluster: "Other",
 		Writes:      func(p virt.Platform) int { return writes(p.(*Engine)) },
 		Unsupported: engineUnsupported,

@@ -59,6 +59,7 @@ func (r *runner) cases() []testCase {
 	out = append(out, r.networks()...)
 	out = append(out, r.engines()...)
 	out = append(out, r.guest()...)
+	out = append(out, r.accounts()...)
 	out = append(out, hosts()...)
 	out = append(out, r.hostCommands()...)
 	return append(out, testCase{kind: "migrate", name: "cluster",

@@ -357,6 +357,14 @@ func (m *Memory) GuestFile(ctx context.Context, vm, path string, _ int64) (*virt
 	return get[*virt.GuestFile](ctx, m, virt.Ref{Kind: virt.KindGuestFile, Scope: vm, Name: path})
 }
 
+// SSHKeys implements virt.Reader: a user is there whose keys were Put.
+func (m *Memory) SSHKeys(ctx context.Context, vm, user string) (*virt.SSHKeys, error) {
+	if _, err := m.VM(ctx, vm); err != nil {
+		return nil, err
+	}
+	return get[*virt.SSHKeys](ctx, m, virt.SSHKeysRef(vm, user))
+}
+
 // GuestProbe implements virt.Reader.
 func (m *Memory) GuestProbe(ctx context.Context, vm string, c virt.Command) (*virt.CommandResult, error) {
 	if _, err := m.VM(ctx, vm); err != nil {

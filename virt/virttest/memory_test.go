@@ -33,9 +33,10 @@ func TestMemory(t *testing.T) {
 		Guest: func(*testing.T, virt.Platform) string {
 			cpu, memory := virt.CPU{Count: 1, Max: 1}, virt.Memory{Current: virt.GiB, Max: virt.GiB}
 			m.Put(&virt.VM{Name: "guest", State: virt.Running, CPU: cpu, Memory: memory, Live: &virt.Live{CPU: cpu, Memory: memory}, Host: virt.Some("h1")})
+			m.Put(&virt.SSHKeys{VM: "guest", User: "ada", Keys: []string{"what is no key"}})
 			return "guest"
 		},
-		Elsewhere: "h2", OtherCluster: "c2",
+		GuestUser: "ada", Elsewhere: "h2", OtherCluster: "c2",
 		Writes: func(virt.Platform) int { return len(m.Applied()) },
 	})
 }

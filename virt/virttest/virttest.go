@@ -43,6 +43,9 @@ type Setup struct {
 	// GuestFile is a path inside that guest that can be written; empty means one in
 	// /root.
 	GuestFile string
+	// GuestUser is a user of that guest, whose keys and password are changed. There is
+	// no default: a guest that is this machine has users that are nobody's to change.
+	GuestUser string
 	// Elsewhere is a host that the smallest VM can be moved to, and that can be taken
 	// out of service.
 	Elsewhere string
