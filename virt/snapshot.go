@@ -21,6 +21,9 @@ type Snapshot struct {
 	Current bool          `json:"current"`
 	Parent  Opt[string]   `json:"parent,omitzero"` // nodes only; empty for the first
 	Disks   Opt[[]string] `json:"disks,omitzero"`  // names of the disks that it holds
+	// External: the images stay as they are, and the VM writes into others, laid over
+	// them. Nodes only: an engine's are all so.
+	External bool `json:"external,omitempty"`
 }
 
 // SnapshotState tells whether a snapshot can be used.
@@ -96,6 +99,11 @@ type CreateSnapshot struct {
 	// A VM that does not run has none to keep.
 	Memory      Opt[bool] `json:"memory,omitzero"`
 	Description string    `json:"description,omitempty"`
+	// External: of the disks alone, beside the images; an engine makes no others.
+	External bool `json:"external,omitempty"`
+	// Quiesce: the guest's file systems stand still for that moment. Absent is where
+	// the guest's agent can bring that about.
+	Quiesce Opt[bool] `json:"quiesce,omitzero"`
 }
 
 // DeleteSnapshot removes a snapshot; the VM stays as it is. On a platform where
@@ -121,11 +129,11 @@ func createSnapshot(before Object, c CreateSnapshot) (Object, Outcome, error) {
 	if s == nil {
 		d.set("snapshot", nil, c.Ref.Name, "")
 		memory := Unknown[bool]() // there is none when the VM does not run
-		if with, ok := c.Memory.Get(); ok && !with {
-			memory = c.Memory
+		if with, ok := c.Memory.Get(); ok && !with || c.External {
+			memory = Some(false)
 		}
 		return &Snapshot{VM: c.Ref.Scope, Name: c.Ref.Name, ID: Unknown[string](), Description: c.Description,
-			Created: Unknown[time.Time](), Memory: memory, State: SnapshotOK, Current: true,
+			Created: Unknown[time.Time](), Memory: memory, State: SnapshotOK, Current: true, External: c.External,
 			Parent: Unknown[string](), Disks: Unknown[[]string]()}, d.out, nil
 	}
 	after := s.Clone().(*Snapshot)

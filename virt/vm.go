@@ -150,6 +150,7 @@ type Disk struct {
 	Path       Opt[string] `json:"path,omitzero"`
 	Serial     string      `json:"serial,omitempty"`
 	Backing    string      `json:"backing,omitempty"`
+	Chain      []string    `json:"chain,omitempty"`  // of a running VM: all images below, the nearest first, where there are several
 	Broken     string      `json:"broken,omitempty"` // why it cannot be used; empty for a whole disk
 	In         Presence    `json:"in"`
 }
@@ -185,6 +186,9 @@ func (v *VM) Clone() Object {
 		c.Live = &l
 	}
 	c.Disks = slices.Clone(v.Disks)
+	for i := range c.Disks {
+		c.Disks[i].Chain = slices.Clone(c.Disks[i].Chain)
+	}
 	c.NICs = slices.Clone(v.NICs)
 	c.Boot = slices.Clone(v.Boot)
 	c.Addresses = slices.Clone(v.Addresses)

@@ -29,6 +29,7 @@ var shipped = []struct {
 	{"retire.yml", []string{"-e", "{vms: [t1-plan-tour]}", "-e", "network=t1-plan-net"}, 0, false},
 	{"reshape.yml", []string{"-e", "vm=t1-plan-reshape"}, 3, false},
 	{"accounts.yml", []string{"-e", "vm=t1-plan-accounts"}, 5, false},
+	{"backup.yml", []string{"-e", "vm=t1-plan-backup"}, 1, true},
 	{"debian.yml", []string{"-e", "vm=t1-plan-debian", "-e", "address=192.168.122.77/24"}, 3, false},
 	{"hosts.yml", nil, 0, false},
 	{"quickstart.yml", nil, 0, true},

@@ -89,9 +89,9 @@ func (n *Node) executor(c virt.Change) executor {
 	case virt.SetPassword:
 		return func(ctx context.Context, _ *edit) error { return n.setPassword(ctx, c) }
 	case virt.CreateSnapshot:
-		return func(ctx context.Context, _ *edit) error { return n.createSnapshot(ctx, c) }
+		return func(ctx context.Context, e *edit) error { return n.createSnapshot(ctx, c, e) }
 	case virt.DeleteSnapshot:
-		return func(ctx context.Context, _ *edit) error { return n.deleteSnapshot(ctx, c.Ref) }
+		return func(ctx context.Context, e *edit) error { return n.deleteSnapshot(ctx, c.Ref, e) }
 	case virt.RevertSnapshot:
 		return func(ctx context.Context, _ *edit) error { return n.revertSnapshot(ctx, c) }
 	case virt.CreateNetwork:

@@ -41,17 +41,23 @@ func notOnNodes(more map[string]string) map[string]string {
 
 // driverUnsupported is what libvirt's test driver cannot do.
 var driverUnsupported = map[string]string{
-	"attach_disk/running":     "the test driver plugs nothing into a running VM",
-	"resize_disk":             "the test driver resizes no volumes",
-	"attach_nic/running":      "the test driver plugs nothing into a running VM",
-	"change_nic/link running": "the test driver changes no devices of a running VM",
-	"guest_exec":              "the test driver has no guests",
-	"guest_write":             "the test driver has no guests",
-	"set_ssh_keys":            "the test driver has no guests",
-	"set_password":            "the test driver has no guests",
-	"migrate":                 "a node alone has nowhere to move to",
-	"host_maintenance":        "a node is taken out of service in the inventory",
-	"host_activate":           "a node is taken out of service in the inventory",
+	"attach_disk/running":                    "the test driver plugs nothing into a running VM",
+	"resize_disk":                            "the test driver resizes no volumes",
+	"attach_nic/running":                     "the test driver plugs nothing into a running VM",
+	"change_nic/link running":                "the test driver changes no devices of a running VM",
+	"create_snapshot/external stopped":       "the test driver makes no external snapshots",
+	"create_snapshot/external running":       "the test driver makes no external snapshots",
+	"delete_snapshot/external stopped":       "the test driver makes no external snapshots",
+	"delete_snapshot/external running":       "the test driver makes no external snapshots",
+	"delete_snapshot/external below another": "the test driver makes no external snapshots",
+	"revert_snapshot/external":               "the test driver makes no external snapshots",
+	"guest_exec":                             "the test driver has no guests",
+	"guest_write":                            "the test driver has no guests",
+	"set_ssh_keys":                           "the test driver has no guests",
+	"set_password":                           "the test driver has no guests",
+	"migrate":                                "a node alone has nowhere to move to",
+	"host_maintenance":                       "a node is taken out of service in the inventory",
+	"host_activate":                          "a node is taken out of service in the inventory",
 }
 
 func TestContractOnTheTestDriver(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -173,7 +174,7 @@ func samePrediction(t *testing.T, want, got *virt.VM) {
 			k.Size = have.Size // that of the seed, which nobody counts beforehand
 		}
 		k.Path, k.ActualSize, have.Path, have.ActualSize = virt.Opt[string]{}, 0, virt.Opt[string]{}, 0
-		if k != have {
+		if !reflect.DeepEqual(k, have) {
 			t.Errorf("disk predicted %+v\ngot            %+v", k, have)
 		}
 	}

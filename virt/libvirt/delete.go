@@ -27,7 +27,11 @@ func (n *Node) deleteVM(ctx context.Context, c virt.DeleteVM, e *edit) error {
 	vm := e.vm()
 	var inUse usedBy
 	if c.Volumes {
-		var err error
+		layers, err := n.layerDisks(ctx, vm)
+		if err != nil {
+			return err
+		}
+		vm.Disks = append(vm.Disks, layers...)
 		if inUse, err = n.inUseAnywhere(ctx, vm.Name, vm.Disks); err != nil {
 			return err
 		}

@@ -180,7 +180,8 @@ func (n *Node) checkResizeDisk(ctx context.Context, view virt.Reader, c virt.Res
 
 // volumesInUse gives who on the node uses each path: a VM other than but, or a
 // volume that lies over it.
-func (n *Node) volumesInUse(ctx context.Context, but string) (usedBy, error) {
+// Those of disks do not count.
+func (n *Node) volumesInUse(ctx context.Context, but string, disks ...virt.Disk) (usedBy, error) {
 	n.Forget()
 	vms, err := n.VMs(ctx)
 	if err != nil {
@@ -205,7 +206,7 @@ func (n *Node) volumesInUse(ctx context.Context, but string) (usedBy, error) {
 			return nil, err
 		}
 		for _, v := range volumes {
-			if v.Backing != "" && !isDiskOf(vms, but, v.Path) {
+			if v.Backing != "" && !isDiskOf(vms, but, v.Path) && !slices.ContainsFunc(disks, func(k virt.Disk) bool { return k.Path.Or("") == v.Path }) {
 				use[v.Backing] = cmp.Or(use[v.Backing], v.Ref().String())
 			}
 		}
@@ -218,7 +219,7 @@ func (n *Node) volumesInUse(ctx context.Context, but string) (usedBy, error) {
 // one of them lies in a shared pool, the cluster's other members are asked, too.
 // When one of those does not answer, nobody can tell.
 func (n *Node) inUseAnywhere(ctx context.Context, but string, disks []virt.Disk) (usedBy, error) {
-	use, err := n.volumesInUse(ctx, but)
+	use, err := n.volumesInUse(ctx, but, disks...)
 	if err != nil || !n.isShared(disks) {
 		return use, err
 	}

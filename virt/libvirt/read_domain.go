@@ -253,6 +253,9 @@ func readDisks(vm string, config, running *etree.Element, pools *poolIndex) []vi
 			if disks[i].Backing == "" {
 				disks[i].Backing = d.Backing
 			}
+			if len(disks[i].Chain) == 0 {
+				disks[i].Chain = d.Chain
+			}
 		}
 	}
 	if i := bootDisk(config, disks); i >= 0 {
@@ -267,6 +270,9 @@ func readDisk(vm string, e *etree.Element, pools *poolIndex) virt.Disk {
 		Device: e.SelectAttrValue("device", "disk"), Format: attr(e, "driver", "type"),
 		ReadOnly: e.SelectElement("readonly") != nil, Serial: text(e, "serial"),
 		Backing: backing(e),
+	}
+	if images := chain(e); len(images) > 2 {
+		d.Chain = images[1:]
 	}
 	d.Sparse = d.Format == "qcow2"
 	if src := e.SelectElement("source"); src != nil {
@@ -316,7 +322,8 @@ func diskName(vm string, d virt.Disk) string {
 	if p, ok := d.Path.Get(); ok && file == "" {
 		file = path.Base(p)
 	}
-	name, ok := strings.CutPrefix(strings.TrimSuffix(file, path.Ext(file)), vm+"-")
+	name, ok := strings.CutPrefix(file, vm+"-")
+	name, _, _ = strings.Cut(name, ".") // and what a snapshot lays over it is called NAME.SNAPSHOT.qcow2
 	if !ok || name == "" {
 		return d.Target
 	}

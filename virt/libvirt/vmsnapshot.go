@@ -87,6 +87,7 @@ func convSnapshot(text string, vm *virt.VM) (*virt.Snapshot, error) {
 			if k.Snapshot == "no" {
 				continue
 			}
+			s.External = s.External || k.Snapshot == "external"
 			name := k.Name
 			if have := vm.Disk(name); have != nil {
 				name = have.Name
@@ -101,20 +102,49 @@ func convSnapshot(text string, vm *virt.VM) (*virt.Snapshot, error) {
 // snapshotXML is what a new snapshot is asked for with; what it leaves out is
 // libvirt's default: inside the disks' own images, of a running VM with memory.
 type snapshotXML struct {
-	XMLName     xml.Name `xml:"domainsnapshot"`
-	Name        string   `xml:"name"`
-	Description string   `xml:"description,omitempty"`
+	XMLName     xml.Name           `xml:"domainsnapshot"`
+	Name        string             `xml:"name"`
+	Description string             `xml:"description,omitempty"`
+	Memory      *snapshotMemoryXML `xml:"memory"`
+	Disks       []snapshotDiskXML  `xml:"disks>disk"`
+}
+
+type snapshotMemoryXML struct {
+	Snapshot string `xml:"snapshot,attr"`
+}
+
+type snapshotDiskXML struct {
+	Name     string   `xml:"name,attr"`
+	Snapshot string   `xml:"snapshot,attr"`
+	Driver   *typeXML `xml:"driver"`
+	Source   *fileXML `xml:"source"`
+}
+
+type typeXML struct {
+	Type string `xml:"type,attr"`
+}
+
+type fileXML struct {
+	File string `xml:"file,attr"`
+}
+
+func (x snapshotXML) text() (string, error) {
+	out, err := xml.Marshal(x)
+	return string(out), err
 }
 
 // createSnapshot makes a snapshot inside the VM's images. The guest of a running
 // VM stands still while its memory is written.
-func (n *Node) createSnapshot(ctx context.Context, c virt.CreateSnapshot) error {
-	text, err := xml.Marshal(snapshotXML{Name: c.Ref.Name, Description: c.Description})
+func (n *Node) createSnapshot(ctx context.Context, c virt.CreateSnapshot, e *edit) error {
+	if c.External {
+		return n.createExternal(ctx, c, e)
+	}
+	text, err := snapshotXML{Name: c.Ref.Name, Description: c.Description}.text()
 	if err != nil {
 		return err
 	}
 	return n.longDomain(ctx, "make a snapshot", c.Ref.Scope, func(_ *lv.Connect, d *lv.Domain) error {
-		s, err := d.CreateSnapshotXML(string(text), 0)
+		s, err := d.CreateSnapshotXML(text, 0)
 		if err != nil {
 			return err
 		}
@@ -123,10 +153,20 @@ func (n *Node) createSnapshot(ctx context.Context, c virt.CreateSnapshot) error 
 }
 
 // deleteSnapshot removes a snapshot; those made after it stay.
-func (n *Node) deleteSnapshot(ctx context.Context, ref virt.Ref) error {
+func (n *Node) deleteSnapshot(ctx context.Context, ref virt.Ref, e *edit) error {
+	if s, ok := e.now.(*virt.Snapshot); ok && s.External {
+		return n.deleteExternal(ctx, ref, e)
+	}
 	err := n.longSnapshot(ctx, "delete a snapshot", ref, func(s *lv.DomainSnapshot) error { return s.Delete(0) })
-	if isMissing(err, ref) {
+	switch {
+	case isMissing(err, ref):
 		return nil
+	case isCode(err, lv.ERR_OPERATION_INVALID, lv.ERR_OPERATION_UNSUPPORTED, lv.ERR_CONFIG_UNSUPPORTED, lv.ERR_OPERATION_FAILED, lv.ERR_INTERNAL_ERROR):
+		all, _, layersErr := n.layers(ctx, ref.Scope)
+		if layersErr == nil && len(all) > 0 {
+			return &virt.Error{Kind: virt.ErrConflict, Object: ref, Summary: fmt.Sprintf("cannot be deleted while snapshot %q lies over the images that hold it", all[len(all)-1].snapshot),
+				Err: message(err), Hint: "delete that one first, with delete_snapshot"}
+		}
 	}
 	return err
 }
@@ -172,10 +212,17 @@ func (n *Node) checkCreateSnapshot(ctx context.Context, view virt.Reader, c virt
 	if err != nil {
 		return err
 	}
+	if c.External {
+		return errors.Join(n.checkExternal(vm, c)...)
+	}
 	var errs []error
+	if c.Quiesce.Or(false) {
+		errs = append(errs, &virt.Error{Kind: virt.ErrUnsupported, Object: c.Ref, Summary: "cannot be made with quiesce: a snapshot inside the images holds the guest still by itself",
+			Hint: "leave quiesce out, or write external: true"})
+	}
 	if with, ok := c.Memory.Get(); ok && !with && vm.State.IsLive() {
 		errs = append(errs, &virt.Error{Kind: virt.ErrUnsupported, Object: c.Ref, Summary: "cannot be made without memory on a node while the VM is " + string(vm.State),
-			Hint: "leave memory out, or stop the VM before"})
+			Hint: "leave memory out, write external: true, or stop the VM before"})
 	}
 	holds := false
 	for _, k := range vm.Disks {
@@ -201,6 +248,23 @@ func (n *Node) checkRevertSnapshot(ctx context.Context, view virt.Reader, c virt
 	if err != nil {
 		return err
 	}
-	_, err = virt.FindSnapshot(all, c.Ref.Name, c.Snapshot)
-	return err
+	s, err := virt.FindSnapshot(all, c.Ref.Name, c.Snapshot)
+	if err != nil || !s.External {
+		return err
+	}
+	var version uint32
+	err = n.read(ctx, "ask for libvirt's version", func(conn *lv.Connect) (err error) {
+		version, err = conn.GetLibVersion()
+		return err
+	})
+	if err != nil || version >= revertsExternal {
+		return err
+	}
+	return &virt.Error{Kind: virt.ErrUnsupported, Object: s.Ref(), Summary: "cannot be gone back to: it is external, and only libvirt 9.9 and later go back to those",
+		Found: fmt.Sprintf("libvirt %d.%d.%d", version/1e6, version/1e3%1e3, version%1e3),
+		Hint:  "stop the VM, note its disks with vm_facts, and have each start from the image below: detach_disk, then attach_disk with that volume; the next time make a snapshot without external"}
 }
+
+// revertsExternal is the first version of libvirt that goes back to external
+// snapshots, as it counts them.
+const revertsExternal = 9_009_000

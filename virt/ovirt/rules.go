@@ -83,11 +83,16 @@ func adapt(before virt.Object, c virt.Change) (virt.Change, []string) {
 		}
 		return c, nil
 	case virt.CreateSnapshot:
-		if c.Description == "" {
-			return c, nil
+		c.External = false // all are, and that goes without saying
+		var warnings []string
+		if quiesce, ok := c.Quiesce.Get(); ok && !quiesce {
+			warnings = append(warnings, "an engine freezes the guest's file systems where its agent answers, asked or not")
 		}
-		c.Description = ""
-		return c, []string{"an engine's snapshot has a name and no description: it is left out"}
+		if c.Description != "" {
+			c.Description = ""
+			warnings = append(warnings, "an engine's snapshot has a name and no description: it is left out")
+		}
+		return c, warnings
 	case virt.CreateNetwork:
 		c.Type = "engine"
 		return c, nil

@@ -18,6 +18,14 @@ func (r *runner) snapshots() []testCase {
 		}
 		return virt.CreateSnapshot{On: o}
 	}
+	beside := func(o virt.On) virt.Change {
+		c := take(o).(virt.CreateSnapshot)
+		c.External = true
+		return c
+	}
+	after := func(o virt.On) virt.Change {
+		return virt.CreateSnapshot{On: virt.On{Ref: virt.SnapshotRef(o.Ref.Name, "later")}, External: true}
+	}
 	cpus := func(n int) changeOf {
 		return on(func(o virt.On) virt.SetCPU { return virt.SetCPU{On: o, Count: virt.Some(n), Max: virt.Some(4)} })
 	}
@@ -33,6 +41,13 @@ func (r *runner) snapshots() []testCase {
 	return []testCase{
 		{kind: "create_snapshot", name: "stopped", object: ref, arrange: []changeOf{r.attach}, change: take, shows: there},
 		{kind: "create_snapshot", name: "running", object: ref, arrange: []changeOf{r.attach, start}, change: take, shows: there},
+		{kind: "create_snapshot", name: "external stopped", object: ref, arrange: []changeOf{r.attach}, change: beside, shows: there},
+		{kind: "create_snapshot", name: "external running", object: ref, arrange: []changeOf{r.attach, start}, change: beside, shows: there},
+		{kind: "delete_snapshot", name: "external stopped", object: ref, arrange: []changeOf{r.attach, beside}, change: drop, shows: gone},
+		{kind: "delete_snapshot", name: "external running", object: ref, arrange: []changeOf{r.attach, start, beside}, change: drop, shows: gone},
+		{kind: "delete_snapshot", name: "external below another", object: ref, arrange: []changeOf{r.attach, start, beside, after}, change: drop, shows: gone},
+		{kind: "revert_snapshot", name: "external", arrange: []changeOf{r.attach, cpus(1), beside, cpus(2)}, change: back,
+			shows: vmShows(func(vm *virt.VM) bool { return vm.State == virt.Stopped && vm.CPU.Count == 1 })},
 		{kind: "revert_snapshot", name: "stopped", arrange: []changeOf{r.attach, cpus(1), take, cpus(2)}, change: back,
 			shows: vmShows(func(vm *virt.VM) bool { return vm.State == virt.Stopped && vm.CPU.Count == 1 })},
 		{kind: "revert_snapshot", name: "and start", arrange: []changeOf{r.attach, cpus(1), take, cpus(2)},
