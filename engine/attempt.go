@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/nactl/nactl/engine/diag"
 	"github.com/nactl/nactl/engine/event"
 	"github.com/nactl/nactl/engine/expr"
 	"github.com/nactl/nactl/engine/playbook"
@@ -194,6 +195,9 @@ func (r *runner) arguments(ctx context.Context, sc *scope) (c call, reason strin
 			n = &merged
 		}
 	}
+	if n, err = r.surrounded(ctx, sc, n); err != nil {
+		return c, "", err
+	}
 	c.node = n
 	if s.Spec.Vars {
 		return c, "", nil
@@ -213,6 +217,26 @@ func (r *runner) arguments(ctx context.Context, sc *scope) (c call, reason strin
 		return c, info.Unknown[0] + " is known only afterwards", nil
 	}
 	return c, "", nil
+}
+
+// surrounded gives arguments with the environment variables of the step and of
+// what is around it.
+func (r *runner) surrounded(ctx context.Context, sc *scope, n *source.Node) (*source.Node, error) {
+	var environments []*source.Node
+	for _, t := range sc.step.Compiled.Environment {
+		env, err := sc.eval(ctx, t)
+		if err != nil {
+			return nil, err
+		}
+		environments = append(environments, env)
+	}
+	out, wrong := playbook.WithEnvironment(n, environments)
+	if wrong != nil {
+		var list diag.List
+		list.Errorf(wrong.Range, "type", "environment: wanted a mapping of variables to texts, found %s", wrong.Kind)
+		return nil, list.Err()
+	}
+	return out, nil
 }
 
 // conditions evaluates the bare expressions of one argument, each by itself.

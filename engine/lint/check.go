@@ -43,6 +43,9 @@ func (c *checker) step(s *playbook.Step) {
 	for _, v := range slices.Concat(s.Vars, s.Defaults) {
 		c.secrets(v.Name, v.Value)
 	}
+	for _, n := range s.Environment {
+		c.secrets("", n)
+	}
 	c.secrets("", s.Args)
 	if image := s.Args.Get("image"); image != nil && latest(image.Str) {
 		c.list.Warnf(image.Range, "unpinned-image", "%s is another image tomorrow; name a version", image.Str)

@@ -88,6 +88,7 @@ type inherited struct {
 	ignoreErrors bool
 	noLog        bool
 	checkMode    bool
+	environment  []*source.Node
 	rescue       bool  // they run only when others failed
 	defaults     []Var // of roles
 	role         *Role // that they belong to
@@ -96,6 +97,7 @@ type inherited struct {
 // clone gives a copy whose lists can be added to.
 func (in inherited) clone() inherited {
 	in.when, in.vars, in.tags, in.defaults = slices.Clone(in.when), slices.Clone(in.vars), slices.Clone(in.tags), slices.Clone(in.defaults)
+	in.environment = slices.Clone(in.environment)
 	return in
 }
 
@@ -107,6 +109,7 @@ func (in inherited) give(s *Step) {
 		s.when = allOf(append(slices.Clone(in.when), terms(s.when)...))
 	}
 	s.Vars = append(slices.Clone(in.vars), s.Vars...)
+	s.surround(in.environment)
 	s.Tags = append(slices.Clone(in.tags), s.Tags...)
 	s.IgnoreErrors = s.IgnoreErrors || in.ignoreErrors
 	s.NoLog = s.NoLog || in.noLog

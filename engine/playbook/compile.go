@@ -243,6 +243,12 @@ func (c *compiler) step(s *Step) {
 	out.When = c.condition(s.when, scope)
 	out.DelegateTo = c.template(s.DelegateTo, scope)
 	out.LoopLabel = c.template(s.LoopLabel, scope)
+	out.Environment = nil
+	if s.RunsCommands() {
+		for _, n := range s.Environment {
+			out.Environment = append(out.Environment, c.template(n, scope))
+		}
+	}
 	out.Conditions = map[string]*expr.Condition{}
 	for _, key := range s.Spec.Conditions {
 		if n := s.Args.Get(key); n != nil {

@@ -56,7 +56,7 @@ var ansibleKeywords = []Habit{
 	{"delegate_facts", below, "", "steps gather no facts by themselves; what `register` keeps belongs to the target that the step runs for"},
 	{"delegate_to", below, "`delegate_to`", "a target of the inventory; what runs on nactl's own machine is `local_exec`"},
 	{"diff", everywhere, "", "`--diff` shows all differences; `no_log` hides those of a step"},
-	{"environment", everywhere, "`env`", "an argument of the steps that run commands, for their own command"},
+	{"environment", everywhere, "`environment`", "of the commands that steps run; `env` is their own argument and wins"},
 	{"fact_path", inPlays, "", "steps gather no facts by themselves; `vm_facts` reads what a VM is"},
 	{"failed_when", inSteps, "`failed_when`", "`result` is the step's own"},
 	{"force_handlers", inPlays, "`force_handlers`", ""},

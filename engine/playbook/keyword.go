@@ -11,26 +11,27 @@ type Form int
 
 // The forms. What holds for the arguments of steps is told by their structs.
 const (
-	Text       Form = iota // a scalar, taken as it is written
-	Texts                  // a list of texts, or one with commas in it
-	Flag                   // true or false
-	True                   // true, and nothing else
-	Count                  // an integer
-	Duration               // a length of time with its unit
-	Condition              // a bare expression, a boolean, or a list of them that all have to hold
-	Value                  // anything, with expressions
-	Items                  // a list, or an expression that gives one
-	Variables              // a mapping of names to values
-	Pattern                // which targets: a text, or a list of them
-	StepList               // a list of steps, blocks, included files and roles
-	RoleList               // a list of roles: names, or mappings of RoleKeywords
-	PromptList             // a list of mappings of PromptKeywords
-	InputMap               // a mapping of names to mappings of InputKeywords
-	Shares                 // a number of targets, a percentage, or a list of them
-	Percent                // an integer from 0 to 100
-	List                   // a list of anything
-	Nothing                // no value, or true
-	Identifier             // a name that expressions use
+	Text        Form = iota // a scalar, taken as it is written
+	Texts                   // a list of texts, or one with commas in it
+	Flag                    // true or false
+	True                    // true, and nothing else
+	Count                   // an integer
+	Duration                // a length of time with its unit
+	Condition               // a bare expression, a boolean, or a list of them that all have to hold
+	Value                   // anything, with expressions
+	Items                   // a list, or an expression that gives one
+	Variables               // a mapping of names to values
+	Pattern                 // which targets: a text, or a list of them
+	StepList                // a list of steps, blocks, included files and roles
+	RoleList                // a list of roles: names, or mappings of RoleKeywords
+	PromptList              // a list of mappings of PromptKeywords
+	InputMap                // a mapping of names to mappings of InputKeywords
+	Shares                  // a number of targets, a percentage, or a list of them
+	Percent                 // an integer from 0 to 100
+	List                    // a list of anything
+	Nothing                 // no value, or true
+	Identifier              // a name that expressions use
+	Environment             // a mapping of environment variables to texts, or an expression that gives one
 )
 
 // Keyword is a key of a play or of a step: what the loader takes, and what the

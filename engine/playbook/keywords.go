@@ -24,6 +24,12 @@ func init() {
 			}},
 		count(Keyword{Name: "forks", Least: 1, Doc: "at most so many targets side by side; left out: what `--forks` says"}, func(p *Play) *int { return &p.Forks }),
 		duration(Keyword{Name: "timeout", Doc: "how long each step of the play may take, unless it says so itself"}, func(p *Play) *time.Duration { return &p.Timeout }),
+		keyword[Play]{Keyword{Name: "environment", Form: Environment, Doc: "environment variables of the commands that steps run; those of a block, of a step and of its `env` win"},
+			func(l *loader, p *Play, e source.Entry) {
+				if n := l.environment(e); n != nil {
+					p.environment = []*source.Node{n}
+				}
+			}},
 		flag(Keyword{Name: "no_log", Default: "false", Doc: "hide arguments and results of all steps"}, func(p *Play) *bool { return &p.NoLog }),
 		texts(Keyword{Name: "tags", Doc: "tags of all steps, for `--tags` and `--skip-tags`"}, func(p *Play) *[]string { return &p.Tags }),
 		keyword[Play]{Keyword{Name: "steps", Form: StepList, Required: true, Instead: "roles", Doc: "what to do, in this order: steps, blocks and included files"},
@@ -62,6 +68,12 @@ func init() {
 		flag(Keyword{Name: "ignore_errors", Default: "false", Doc: "go on after a failure"}, func(s *Step) *bool { return &s.IgnoreErrors }),
 		texts(Keyword{Name: "tags", Doc: "for `--tags` and `--skip-tags`; `always` and `never` as in Ansible"}, func(s *Step) *[]string { return &s.Tags }),
 		variables(Keyword{Name: "vars", Doc: "variables for this step"}, func(s *Step) *[]Var { return &s.Vars }),
+		keyword[Step]{Keyword{Name: "environment", Form: Environment, Doc: "environment variables of the commands that the step runs; those of its `env` win"},
+			func(l *loader, s *Step, e source.Entry) {
+				if n := l.environment(e); n != nil {
+					s.Environment = append(s.Environment, n)
+				}
+			}},
 		duration(Keyword{Name: "timeout", Doc: "how long the step may take"}, func(s *Step) *time.Duration { return &s.Timeout }),
 		flag(Keyword{Name: "no_log", Default: "false", Doc: "hide arguments and results"}, func(s *Step) *bool { return &s.NoLog }),
 		flag(Keyword{Name: "verify", Default: "true", Doc: "prove after a change that it took, by a second look"}, func(s *Step) *bool { return &s.Verify }),
@@ -130,6 +142,12 @@ func heading() []keyword[Block] {
 		value(Keyword{Name: "loop_label", Form: Value, Needs: "loop", Doc: "what reports call the item; left out: its name"}, func(b *Block) **source.Node { return &b.LoopLabel }),
 		keyword[Block]{Keyword{Name: "vars", Form: Variables, Doc: "variables for the steps; those of a step win"},
 			func(l *loader, b *Block, e source.Entry) { b.vars = append(b.vars, l.vars(e.Value)...) }},
+		keyword[Block]{Keyword{Name: "environment", Form: Environment, Doc: "environment variables of the commands that the steps run; those of a step win"},
+			func(l *loader, b *Block, e source.Entry) {
+				if n := l.environment(e); n != nil {
+					b.environment = append(b.environment, n)
+				}
+			}},
 		keyword[Block]{Keyword{Name: "tags", Form: Texts, Doc: "tags of all the steps"},
 			func(l *loader, b *Block, e source.Entry) { b.tags = append(b.tags, l.texts(e)...) }},
 		keyword[Block]{Keyword{Name: "ignore_errors", Form: Flag, Default: "false", Doc: "go on after a failure of any of the steps"},

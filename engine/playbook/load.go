@@ -131,6 +131,9 @@ func (l *loader) play(n *source.Node) *Play {
 	p.Body = append(p.roles, p.Body...)
 	p.Steps = flatten(p.Body)
 	p.Handlers, l.roleHandlers = append(l.roleHandlers, p.Handlers...), nil
+	for _, s := range slices.Concat(p.Steps, p.Handlers) {
+		s.surround(p.environment)
+	}
 	for _, in := range p.Inputs {
 		if in.Default != nil {
 			p.Defaults = append(p.Defaults, Var{Name: in.Name, Value: in.Default, Range: in.Range})

@@ -52,6 +52,7 @@ type Play struct {
 	AnyErrorsFatal    bool
 	MaxFailPercentage virt.Opt[int] // of a batch; more, and the run ends
 
+	environment     []*source.Node // one, or none
 	roles           []Node
 	vars, varsFiles []Var // where Vars come from
 }
@@ -114,11 +115,12 @@ type Step struct {
 	IgnoreErrors bool
 	NoLog        bool
 	Verify       bool
-	CheckMode    bool         // predicted even in a play
-	RunOnce      bool         // on one target, for all of the batch
-	Throttle     int          // at most so many targets side by side; 0 = as the play
-	DelegateTo   *source.Node // the target on which it acts; nil = the one that it runs for
-	Notify       []*Step      // the handlers that a change of this step is for
+	CheckMode    bool           // predicted even in a play
+	RunOnce      bool           // on one target, for all of the batch
+	Throttle     int            // at most so many targets side by side; 0 = as the play
+	DelegateTo   *source.Node   // the target on which it acts; nil = the one that it runs for
+	Environment  []*source.Node // of the commands that it runs: the play's, those of blocks, its own
+	Notify       []*Step        // the handlers that a change of this step is for
 
 	notify []*source.Node // as written
 	listen []string       // topics, of a handler
@@ -141,6 +143,7 @@ func (s *Step) Title() string { return cmp.Or(s.Name, s.Word) }
 type Compiled struct {
 	Name        *expr.Template
 	DelegateTo  *expr.Template
+	Environment []*expr.Template // of a step that runs commands
 	Args        *expr.Template
 	Conditions  map[string]*expr.Condition // of the arguments that are conditions
 	Loop        *expr.Template

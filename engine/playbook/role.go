@@ -93,7 +93,7 @@ func (l *loader) role(n *source.Node, in inherited) *Block {
 	}
 	l.part(at, dir, "handlers", func(root *source.Node) {
 		// A handler runs because it was notified, whatever led to that.
-		own := inherited{vars: b.vars, defaults: b.defaults, noLog: b.noLog, checkMode: b.checkMode, role: b.role}
+		own := inherited{vars: b.vars, defaults: b.defaults, noLog: b.noLog, checkMode: b.checkMode, environment: b.environment, role: b.role}
 		l.roleHandlers = append(l.roleHandlers, l.handlers(root, own)...)
 	})
 	return b

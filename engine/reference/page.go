@@ -59,7 +59,7 @@ var forms = map[playbook.Form]string{
 	playbook.Text: "text", playbook.Texts: "texts", playbook.Flag: "true or false", playbook.True: "true", playbook.Count: "integer", playbook.Duration: "duration",
 	playbook.Condition: "condition", playbook.Value: "any value", playbook.Items: "list", playbook.Variables: "map of variables", playbook.Pattern: "pattern",
 	playbook.StepList: "list of steps", playbook.RoleList: "list of roles", playbook.PromptList: "list of questions", playbook.InputMap: "map of inputs",
-	playbook.Shares: "number, percentage or list", playbook.Percent: "integer, 0 to 100", playbook.List: "list", playbook.Nothing: "nothing", playbook.Identifier: "name",
+	playbook.Shares: "number, percentage or list", playbook.Percent: "integer, 0 to 100", playbook.List: "list", playbook.Nothing: "nothing", playbook.Identifier: "name", playbook.Environment: "map of texts",
 }
 
 func keysTable(keywords []playbook.Keyword) string {

@@ -195,6 +195,9 @@ func form(k playbook.Keyword) Schema {
 			return anyOf(Schema{"const": k.Default}, ref("name")) // a reserved one
 		}
 		return ref("name")
+	case playbook.Environment:
+		mapping := Schema{"type": "object", "propertyNames": Schema{"pattern": "^[A-Za-z_][A-Za-z0-9_]*$"}, "additionalProperties": anyOf(Schema{"type": scalar}, ref("secret"))}
+		return anyOf(mapping, ref("expression"), Schema{"type": "null"})
 	case playbook.Value:
 		return Schema{}
 	default:
