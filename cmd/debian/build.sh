@@ -38,11 +38,13 @@ program() {
 	go build -trimpath -tags libvirt_dlopen -ldflags "-s -w -X main.version=$VERSION" -o "$root/usr/bin/nactl" ./cmd/nactl
 }
 
-manual() {
+# The manual pages and a configuration that sets nothing, both from the program itself.
+written() {
 	local pages page
 	pages=$(mktemp -d "$root/man.XXXXXX")
-	"$root/usr/bin/nactl" write-man docs "$pages"
-	for page in "$pages"/*; do
+	"$root/usr/bin/nactl" write-package docs "$pages"
+	put "$pages/config.yaml" /etc/nactl/config.yaml
+	for page in "$pages"/*.[157]; do
 		gzip -9n "$page"
 		put "$page.gz" "/usr/share/man/man${page##*.}/${page##*/}.gz"
 	done
@@ -103,10 +105,9 @@ control() {
 }
 
 program
-manual
+written
 completions
 documents
-put "$here/etc/nactl/config.yaml" /etc/nactl/config.yaml
 control
 find "$root" -depth -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
 mkdir -p "$out"

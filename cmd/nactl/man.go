@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -10,17 +11,47 @@ import (
 	"github.com/cpuguy83/go-md2man/v2/md2man"
 	"github.com/urfave/cli/v2"
 
+	"github.com/nactl/nactl/engine/config"
 	"github.com/nactl/nactl/engine/reference"
 	"github.com/nactl/nactl/modules"
 )
 
-// writeManCommand writes the manual pages, of which the package is made: section 1
-// from the commands, 7 from the steps, 5 from the pages of docs/ on files.
-func (a *application) writeManCommand() *cli.Command {
+// writePackageCommand writes what a package has beside the program: the manual pages
+// (section 1 from the commands, 7 from the steps, 5 from the pages of docs/ on
+// files), and a configuration in which nothing is set.
+func (a *application) writePackageCommand() *cli.Command {
 	return &cli.Command{
-		Name: "write-man", Usage: "write the manual pages", ArgsUsage: "DOCS DIR", Hidden: true, OnUsageError: usageError,
-		Action: func(c *cli.Context) error { return a.writeMan(c.Args().Get(0), c.Args().Get(1)) },
+		Name: "write-package", Usage: "write the manual pages and the configuration of a package", ArgsUsage: "DOCS DIR", Hidden: true, OnUsageError: usageError,
+		Action: func(c *cli.Context) error {
+			docs, dir := c.Args().Get(0), c.Args().Get(1)
+			if err := a.writeMan(docs, dir); err != nil {
+				return err
+			}
+			return os.WriteFile(filepath.Join(dir, "config.yaml"), []byte(emptyConfig()), 0o644)
+		},
 	}
+}
+
+// emptyConfig gives a configuration file that names every key and sets none.
+func emptyConfig() string {
+	var b strings.Builder
+	b.WriteString("# Settings of nactl for all users of this machine: see nactl-config(5).\n" +
+		"# ~/.config/nactl/config.yaml, ./nactl.yaml, NACTL_... variables and options go before it.\n")
+	for _, k := range config.Keys() {
+		value := ""
+		switch v := k.Default.(type) {
+		case nil:
+			value = cmp.Or(map[bool]string{true: "[]"}[k.Form == config.Paths], `""`)
+		default:
+			value = fmt.Sprint(v)
+		}
+		line := k.Name + ": " + value
+		if outer, inner, ok := strings.Cut(k.Name, "."); ok {
+			line = fmt.Sprintf("%s: {%s: %s}", outer, inner, value)
+		}
+		fmt.Fprintf(&b, "\n# %s\n# %s\n", strings.ReplaceAll(forManual(k.Doc), "`", ""), line)
+	}
+	return b.String()
 }
 
 // manual are the pages of docs/ that are about a file, each with what its page is
@@ -28,6 +59,7 @@ func (a *application) writeManCommand() *cli.Command {
 var manual = []struct{ name, from, about string }{
 	{"nactl-playbook", "language.md", "the language of nactl's playbooks"},
 	{"nactl-inventory", "inventory.md", "nactl's inventories: targets, groups, variables, images, secrets"},
+	{"nactl-config", "configuration.md", "nactl's settings, in files and variables"},
 	{"nactl-vault", "vault.md", "encrypted files of variables for nactl"},
 }
 

@@ -4,6 +4,7 @@ package libvirt
 
 import (
 	"errors"
+	"fmt"
 	"sync"
 
 	lv "libvirt.org/go/libvirt"
@@ -32,6 +33,19 @@ func startLoop() error {
 		go runLoop()
 	})
 	return loop.err
+}
+
+// LibraryVersion loads libvirt's client library and gives its version, as 9.0.0
+// (virGetVersion). An error says how to get the library.
+func LibraryVersion() (string, error) {
+	if err := startLoop(); err != nil {
+		return "", err
+	}
+	v, err := lv.GetVersion()
+	if err != nil {
+		return "", message(err)
+	}
+	return fmt.Sprintf("%d.%d.%d", v/1_000_000, v/1000%1000, v%1000), nil
 }
 
 func runLoop() {

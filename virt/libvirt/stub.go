@@ -23,3 +23,6 @@ type Cluster struct{ virt.Platform }
 
 // OpenCluster always fails in a build without cgo, and says why.
 func OpenCluster(string, []*Node) (*Cluster, error) { return nil, errNoCgo }
+
+// LibraryVersion always fails in a build without cgo, and says why.
+func LibraryVersion() (string, error) { return "", errNoCgo }

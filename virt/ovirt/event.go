@@ -114,3 +114,9 @@ func (c *Client) info(ctx context.Context) (engineInfo, error) {
 		return out, nil
 	})
 }
+
+// Version gives an engine's product and its version, as RHV and 4.4.10 (GET /api).
+func (e *Engine) Version(ctx context.Context) (product, version string, err error) {
+	i, err := e.info(ctx)
+	return i.Name, i.Version, err
+}

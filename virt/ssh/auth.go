@@ -9,6 +9,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"time"
 
 	gossh "golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/agent"
@@ -281,3 +282,20 @@ func parsePublic(data []byte) (gossh.PublicKey, error) {
 	pub, _, _, _, err := gossh.ParseAuthorizedKey(data)
 	return pub, err
 }
+
+// AgentKeys counts the keys that the SSH agent at a socket holds.
+func AgentKeys(socket string) (int, error) {
+	conn, err := net.Dial("unix", socket)
+	if err != nil {
+		return 0, err
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(agentWait)); err != nil {
+		return 0, err
+	}
+	keys, err := agent.NewClient(conn).List()
+	return len(keys), err
+}
+
+// agentWait is how long an agent may take to list its keys; it asks nobody for that.
+const agentWait = 5 * time.Second
