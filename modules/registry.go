@@ -6,14 +6,19 @@ import (
 	"github.com/nactl/nactl/modules/attachdisk"
 	"github.com/nactl/nactl/modules/attachnic"
 	"github.com/nactl/nactl/modules/changenic"
+	"github.com/nactl/nactl/modules/clonevolume"
+	"github.com/nactl/nactl/modules/createpool"
 	"github.com/nactl/nactl/modules/createsnapshot"
 	"github.com/nactl/nactl/modules/createvlan"
 	"github.com/nactl/nactl/modules/createvm"
+	"github.com/nactl/nactl/modules/createvolume"
 	"github.com/nactl/nactl/modules/debug"
 	"github.com/nactl/nactl/modules/deleteaffinity"
+	"github.com/nactl/nactl/modules/deletepool"
 	"github.com/nactl/nactl/modules/deletesnapshot"
 	"github.com/nactl/nactl/modules/deletevlan"
 	"github.com/nactl/nactl/modules/deletevm"
+	"github.com/nactl/nactl/modules/deletevolume"
 	"github.com/nactl/nactl/modules/detachdisk"
 	"github.com/nactl/nactl/modules/detachnic"
 	"github.com/nactl/nactl/modules/fail"
@@ -30,6 +35,7 @@ import (
 	"github.com/nactl/nactl/modules/pause"
 	"github.com/nactl/nactl/modules/power"
 	"github.com/nactl/nactl/modules/resizedisk"
+	"github.com/nactl/nactl/modules/resizevolume"
 	"github.com/nactl/nactl/modules/revertsnapshot"
 	"github.com/nactl/nactl/modules/setaffinity"
 	"github.com/nactl/nactl/modules/setcpu"
@@ -39,6 +45,8 @@ import (
 	"github.com/nactl/nactl/modules/setvm"
 	"github.com/nactl/nactl/modules/sshkeys"
 	"github.com/nactl/nactl/modules/step"
+	"github.com/nactl/nactl/modules/switchpool"
+	"github.com/nactl/nactl/modules/uploadvolume"
 	"github.com/nactl/nactl/modules/vmfacts"
 	"github.com/nactl/nactl/modules/waitfor"
 )
@@ -50,14 +58,19 @@ func Registry() *step.Registry {
 		attachdisk.Spec,
 		attachnic.Spec,
 		changenic.Spec,
+		clonevolume.Spec,
+		createpool.Spec,
 		createsnapshot.Spec,
 		createvlan.Spec,
 		createvm.Spec,
+		createvolume.Spec,
 		debug.Spec,
 		deleteaffinity.Spec,
+		deletepool.Spec,
 		deletesnapshot.Spec,
 		deletevlan.Spec,
 		deletevm.Spec,
+		deletevolume.Spec,
 		detachdisk.Spec,
 		detachnic.Spec,
 		fail.Spec,
@@ -74,6 +87,7 @@ func Registry() *step.Registry {
 		pause.Spec,
 		power.Spec,
 		resizedisk.Spec,
+		resizevolume.Spec,
 		revertsnapshot.Spec,
 		setaffinity.Spec,
 		setcpu.Spec,
@@ -82,6 +96,10 @@ func Registry() *step.Registry {
 		setvars.Spec,
 		setvm.Spec,
 		sshkeys.Spec,
+		switchpool.StartSpec,
+		switchpool.StopSpec,
+		uploadvolume.ImageSpec,
+		uploadvolume.Spec,
 		vmfacts.Spec,
 		waitfor.Spec,
 	)

@@ -43,7 +43,8 @@ func Read(ctx context.Context, view Reader, ref Ref) (Object, error) {
 }
 
 // ReadFor gives the object of a change as Read does, with all that Predict
-// compares: the sizes of a VM's disks where the change is about disks.
+// compares: the sizes of a VM's disks where the change is about disks, and the
+// checksum of a volume whose content is to be a file's.
 func ReadFor(ctx context.Context, view Reader, c Change) (Object, error) {
 	if _, ok := c.(HostExec); ok {
 		return nil, nil // a command needs nothing of its host but a way to it
@@ -53,6 +54,11 @@ func ReadFor(ctx context.Context, view Reader, c Change) (Object, error) {
 		switch c.(type) {
 		case AttachDisk, DetachDisk, ResizeDisk:
 			err = view.DiskSizes(ctx, vm)
+		}
+	}
+	if up, ok := c.(UploadVolume); ok && err == nil {
+		if v, ok := o.(*Volume); ok && !v.Unfinished {
+			err = view.VolumeSum(ctx, v, up.Source.Length)
 		}
 	}
 	return o, err

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"slices"
+	"time"
 	"unicode/utf8"
 )
 
@@ -32,6 +33,10 @@ type LocalFile struct {
 	SHA256  string `json:"sha256"`         // hex, of the whole content
 	Mode    string `json:"mode,omitempty"` // octal, as 0644
 	Content []byte `json:"-"`              // of a file up to ShownText bytes
+	// Head is its beginning, which tells what kind of image it is; nil where only the
+	// run will show it.
+	Head     []byte    `json:"-"`
+	Modified time.Time `json:"-"`
 }
 
 // ShownText is the size, in bytes, up to which a text is shown line by line where

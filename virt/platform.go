@@ -56,6 +56,12 @@ type Reader interface {
 	Storages(ctx context.Context) ([]*Storage, error)
 	Volume(ctx context.Context, storage, name string) (*Volume, error)
 	Volumes(ctx context.Context, storage string) ([]*Volume, error)
+	// VolumeSum fills in SHA256 and Summed of a volume: of its first length bytes, of
+	// all of them where length is 0. A volume that cannot have as many is left as it
+	// is, and so is one of which nobody can know its content without sending it.
+	VolumeSum(ctx context.Context, v *Volume, length int64) error
+	// ReadVolume reads what a volume holds, from its beginning, into a sink.
+	ReadVolume(ctx context.Context, storage, name string, into Sink) error
 	Image(ctx context.Context, src ImageSource) (*Image, error)
 	Host(ctx context.Context, name string) (*Host, error)
 	Hosts(ctx context.Context) ([]*Host, error)
@@ -98,6 +104,14 @@ type Reader interface {
 	// its agent, its devices. It is a hint to look again, may come without cause,
 	// and ends with the context. nil means that the platform has no events.
 	Watch(ctx context.Context, vm string) <-chan struct{}
+}
+
+// Sink takes what a volume holds, from its beginning to its end.
+type Sink interface {
+	// Write takes the next bytes, all of them.
+	io.Writer
+	// Hole takes n bytes that are zero.
+	Hole(n int64) error
 }
 
 // Platform is one target: a node, a cluster of nodes, an engine, or a decorator

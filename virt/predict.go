@@ -52,6 +52,24 @@ func (r Rules) Predict(before Object, c Change) (Object, Outcome, error) {
 		return setAffinity(before, c)
 	case DeleteAffinity:
 		return deleted(before, c.Ref)
+	case CreateVolume:
+		return createVolume(before, c)
+	case CloneVolume:
+		return cloneVolume(before, c)
+	case ResizeVolume:
+		return resizeVolume(before, c)
+	case UploadVolume:
+		return uploadVolume(before, c)
+	case DeleteVolume:
+		return deleted(before, c.Ref)
+	case CreatePool:
+		return createPool(before, c)
+	case StartPool:
+		return changePool(before, c, true, c.Autostart)
+	case StopPool:
+		return changePool(before, c, false, c.Autostart)
+	case DeletePool:
+		return deletePool(before, c)
 	case GuestWrite:
 		return guestWrite(before, c)
 	case SetSSHKeys:
@@ -289,6 +307,8 @@ func isNil(o Object) bool {
 	case *Network:
 		return o == nil
 	case *Volume:
+		return o == nil
+	case *Storage:
 		return o == nil
 	case *GuestFile:
 		return o == nil

@@ -44,6 +44,9 @@ func NetworkRef(name string) Ref { return Ref{Kind: KindNetwork, Name: name} }
 // VolumeRef names a volume of a storage pool.
 func VolumeRef(pool, name string) Ref { return Ref{Kind: KindVolume, Scope: pool, Name: name} }
 
+// StorageRef names a storage pool or domain.
+func StorageRef(name string) Ref { return Ref{Kind: KindStorage, Name: name} }
+
 // SnapshotRef names a snapshot of a VM.
 func SnapshotRef(vm, name string) Ref { return Ref{Kind: KindSnapshot, Scope: vm, Name: name} }
 

@@ -32,6 +32,7 @@ var shipped = []struct {
 	{"backup.yml", []string{"-e", "vm=t1-plan-backup"}, 1, true},
 	{"debian.yml", []string{"-e", "vm=t1-plan-debian", "-e", "address=192.168.122.77/24"}, 3, false},
 	{"hosts.yml", nil, 0, false},
+	{"storage.yml", []string{"-e", "pool=t1-plan-pool", "-e", "path=/run/t1-plan-pool"}, 0, false},
 	{"quickstart.yml", nil, 0, true},
 }
 

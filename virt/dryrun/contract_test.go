@@ -14,6 +14,7 @@ import (
 // a plan are the steps of a play.
 func TestContract(t *testing.T) {
 	below := virttest.NewMemory(
+		&virt.Storage{Name: "images", Type: "dir", Active: true},
 		&virt.Host{Name: "h1", State: "up"}, &virt.Host{Name: "h2", State: "up"},
 		&virt.Network{Name: "red", Type: "bridge", Active: true}, &virt.Network{Name: "blue", Type: "bridge", Active: true},
 	)
@@ -27,7 +28,11 @@ func TestContract(t *testing.T) {
 				Memory: virt.Memory{Current: 64 * virt.MiB, Max: 64 * virt.MiB}, Host: virt.Some("h1"),
 				NICs: []virt.NICSpec{{Name: "nic1", Network: "red"}}}
 		},
-		Disk:     func(name string) virt.DiskSpec { return virt.DiskSpec{Name: name, Size: 8 * virt.MiB} },
+		Disk:    func(name string) virt.DiskSpec { return virt.DiskSpec{Name: name, Size: 8 * virt.MiB} },
+		Storage: "images",
+		Pool: func(name string) virt.CreatePool {
+			return virt.CreatePool{Type: "dir", Path: "/" + name, Autostart: true}
+		},
 		Networks: [2]string{"red", "blue"},
 		Network: func(name string, vlan int) virt.CreateNetwork {
 			return virt.CreateNetwork{On: virt.On{Ref: virt.NetworkRef(name)}, Type: "openvswitch", Bridge: "b", VLAN: vlan, Hosts: []string{"h1"}}

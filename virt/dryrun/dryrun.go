@@ -245,22 +245,87 @@ func (p *Platform) Networks(ctx context.Context) ([]*virt.Network, error) {
 
 // Volume reads one volume.
 func (p *Platform) Volume(ctx context.Context, storage, name string) (*virt.Volume, error) {
-	return read(p, virt.VolumeRef(storage, name), func() (*virt.Volume, error) { return p.inner.Volume(ctx, storage, name) })
+	ref := virt.VolumeRef(storage, name)
+	v, err := read(p, p.known(ref), func() (*virt.Volume, error) { return p.inner.Volume(ctx, storage, name) })
+	if err == nil {
+		v.Storage = storage
+	}
+	if errors.Is(err, virt.ErrNotFound) && p.made(virt.StorageRef(storage)) {
+		err = virt.NotFound(ref, "an earlier step makes its pool")
+	}
+	return v, err
+}
+
+// VolumeSum takes the checksum of a volume that no change has touched; of another
+// it is known already, or not at all.
+func (p *Platform) VolumeSum(ctx context.Context, v *virt.Volume, length int64) error {
+	if _, ok := p.changed(p.known(v.Ref())); ok {
+		return nil
+	}
+	return p.inner.VolumeSum(ctx, v, length)
+}
+
+// ReadVolume reads a volume that no change has touched.
+func (p *Platform) ReadVolume(ctx context.Context, storage, name string, into virt.Sink) error {
+	ref := virt.VolumeRef(storage, name)
+	if _, ok := p.changed(p.known(ref)); ok {
+		return &virt.Error{Kind: virt.ErrUndecided, Object: ref, Summary: "an earlier step makes it"}
+	}
+	return p.inner.ReadVolume(ctx, storage, name, into)
+}
+
+// known gives the name by which the overlay has what belongs to a pool: that of the
+// pool on one host, or that of the pool wherever it is.
+func (p *Platform) known(ref virt.Ref) virt.Ref {
+	if _, ok := p.changed(ref); ok {
+		return ref
+	}
+	plain := ref
+	if ref.Kind == virt.KindStorage {
+		_, plain.Name = virt.HostOf(ref.Name)
+	} else {
+		_, plain.Scope = virt.HostOf(ref.Scope)
+	}
+	if _, ok := p.changed(plain); ok {
+		return plain
+	}
+	return ref
+}
+
+// made tells whether a change makes a pool.
+func (p *Platform) made(ref virt.Ref) bool {
+	o, ok := p.changed(p.known(ref))
+	return ok && o != nil
 }
 
 // Volumes reads the volumes of a storage.
 func (p *Platform) Volumes(ctx context.Context, storage string) ([]*virt.Volume, error) {
-	return list(p, virt.KindVolume, storage, func() ([]*virt.Volume, error) { return p.inner.Volumes(ctx, storage) })
+	return list(p, virt.KindVolume, storage, func() ([]*virt.Volume, error) {
+		all, err := p.inner.Volumes(ctx, storage)
+		if errors.Is(err, virt.ErrNotFound) && p.made(virt.StorageRef(storage)) {
+			return nil, nil
+		}
+		return all, err
+	})
 }
 
 // Storage reads one storage.
 func (p *Platform) Storage(ctx context.Context, name string) (*virt.Storage, error) {
-	return p.inner.Storage(ctx, name)
+	ref := virt.StorageRef(name)
+	s, err := read(p, p.known(ref), func() (*virt.Storage, error) { return p.inner.Storage(ctx, name) })
+	if err != nil {
+		return nil, err
+	}
+	s.Name = name
+	if host, _ := virt.HostOf(name); host != "" && !slices.Contains(s.Hosts, host) {
+		return nil, virt.NotFound(ref, "make it there with create_pool")
+	}
+	return s, nil
 }
 
 // Storages reads all storages.
 func (p *Platform) Storages(ctx context.Context) ([]*virt.Storage, error) {
-	return p.inner.Storages(ctx)
+	return list(p, virt.KindStorage, "", func() ([]*virt.Storage, error) { return p.inner.Storages(ctx) })
 }
 
 // Image reads an image.

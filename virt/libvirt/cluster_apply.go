@@ -26,6 +26,10 @@ func (c *Cluster) Predict(before virt.Object, ch virt.Change) (virt.Object, virt
 		net.Hosts = c.names()
 		ch = net
 	}
+	if p, ok := ch.(virt.CreatePool); ok && len(p.Hosts) == 0 {
+		p.Hosts = c.names()
+		ch = p
+	}
 	after, out, err := c.members[0].predict(before, ch)
 	if vm, ok := after.(*virt.VM); ok && vm != nil {
 		vm.Cluster = c.name
@@ -73,7 +77,12 @@ func (c *Cluster) Check(ctx context.Context, view virt.Reader, ch virt.Change) e
 			errs = append(errs, r.err)
 		}
 		return errors.Join(errs...)
+	case virt.CreatePool, virt.StartPool, virt.StopPool, virt.DeletePool:
+		return c.checkPool(ctx, view, ch)
 	default:
+		if aboutVolume(ch) {
+			return c.checkVolume(ctx, view, ch)
+		}
 		return c.checkVM(ctx, view, ch)
 	}
 }
@@ -141,6 +150,11 @@ func (c *Cluster) Apply(ctx context.Context, ch virt.Change) (virt.Outcome, erro
 		return c.migrate(ctx, ch)
 	case virt.CreateNetwork, virt.DeleteNetwork:
 		return c.applyNetwork(ctx, ch)
+	case virt.CreatePool, virt.StartPool, virt.StopPool, virt.DeletePool:
+		return c.applyPool(ctx, ch)
+	}
+	if aboutVolume(ch) {
+		return c.applyVolume(ctx, ch)
 	}
 	s, err := c.locate(ctx, subject(ch))
 	if isMissing(err, ref) {

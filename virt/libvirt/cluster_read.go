@@ -129,6 +129,12 @@ func (c *Cluster) Networks(ctx context.Context) ([]*virt.Network, error) {
 // Storage finds a pool. Where several members have a pool of that name of their
 // own, it is the one with the most room; its Host says whose.
 func (c *Cluster) Storage(ctx context.Context, name string) (*virt.Storage, error) {
+	if p, named, err := onHost(ctx, c, name, func(n *Node, pool string) (*virt.Storage, error) { return n.Storage(ctx, pool) }); named {
+		if err == nil {
+			p.Name = name
+		}
+		return p, err
+	}
 	ref := virt.Ref{Kind: virt.KindStorage, Name: name}
 	s, err := find(ctx, c, ref, func(ctx context.Context, n *Node) (*virt.Storage, error) { return n.Storage(ctx, name) })
 	if err != nil {
@@ -143,6 +149,12 @@ func (c *Cluster) Storage(ctx context.Context, name string) (*virt.Storage, erro
 			best = r.value
 		}
 	}
+	hosts, active, autostart := []string{}, true, true
+	for _, r := range s.on {
+		hosts = append(hosts, r.node.cfg.Name)
+		active, autostart = active && r.value.Active, autostart && r.value.Autostart
+	}
+	best.Hosts, best.Active, best.Autostart = hosts, active, autostart
 	return best, nil
 }
 
@@ -159,6 +171,12 @@ func (c *Cluster) Storages(ctx context.Context) ([]*virt.Storage, error) {
 // Volume finds a volume: of a shared pool on any member, else on the member that
 // has it.
 func (c *Cluster) Volume(ctx context.Context, storage, name string) (*virt.Volume, error) {
+	if v, named, err := onHost(ctx, c, storage, func(n *Node, pool string) (*virt.Volume, error) { return n.Volume(ctx, pool, name) }); named {
+		if err == nil {
+			v.Storage = storage
+		}
+		return v, err
+	}
 	ref := virt.VolumeRef(storage, name)
 	s, err := find(ctx, c, ref, func(ctx context.Context, n *Node) (*virt.Volume, error) { return n.Volume(ctx, storage, name) })
 	if err != nil {
@@ -176,6 +194,12 @@ func (c *Cluster) Volume(ctx context.Context, storage, name string) (*virt.Volum
 // Volumes reads the volumes of a pool on all members that have it: each name
 // once.
 func (c *Cluster) Volumes(ctx context.Context, storage string) ([]*virt.Volume, error) {
+	if all, named, err := onHost(ctx, c, storage, func(n *Node, pool string) ([]*virt.Volume, error) { return n.Volumes(ctx, pool) }); named {
+		for _, v := range all {
+			v.Storage = storage
+		}
+		return all, err
+	}
 	ref := virt.Ref{Kind: virt.KindStorage, Name: storage}
 	s, err := find(ctx, c, ref, func(ctx context.Context, n *Node) ([]*virt.Volume, error) { return n.Volumes(ctx, storage) })
 	if err != nil {

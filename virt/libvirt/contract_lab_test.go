@@ -48,6 +48,10 @@ func labSetup(t *testing.T, w *wireWrites) virttest.Setup {
 		Disk: func(name string) virt.DiskSpec {
 			return virt.DiskSpec{Name: name, Size: 8 * virt.MiB, Storage: "images", Format: "qcow2", Sparse: true}
 		},
+		Storage: "images",
+		Pool: func(name string) virt.CreatePool {
+			return virt.CreatePool{Type: "dir", Path: "/var/lib/libvirt/" + name, Build: true, Autostart: true}
+		},
 		Networks: [2]string{"default", "lan"},
 		Network: func(name string, vlan int) virt.CreateNetwork {
 			return virt.CreateNetwork{On: virt.On{Ref: virt.NetworkRef(name)}, Type: "openvswitch", VLAN: vlan}
@@ -136,7 +140,7 @@ func TestLabContractOnANode(t *testing.T) {
 func TestLabContractOnACluster(t *testing.T) {
 	w := &wireWrites{}
 	s := labSetup(t, w)
-	s.Elsewhere = "n2"
+	s.Elsewhere, s.Storage = "n2", "n1/images"
 	s.Unsupported = notOnNodes(map[string]string{"migrate/cluster": "a cluster of nodes stands for itself"})
 	maps.Copy(s.Unsupported, hostsOfNodes)
 	maps.Copy(s.Unsupported, oldLibvirt)

@@ -43,6 +43,8 @@ func notOnNodes(more map[string]string) map[string]string {
 var driverUnsupported = map[string]string{
 	"attach_disk/running":                    "the test driver plugs nothing into a running VM",
 	"resize_disk":                            "the test driver resizes no volumes",
+	"resize_volume":                          "the test driver resizes no volumes",
+	"upload_volume":                          "the test driver has no streams",
 	"attach_nic/running":                     "the test driver plugs nothing into a running VM",
 	"change_nic/link running":                "the test driver changes no devices of a running VM",
 	"create_snapshot/external stopped":       "the test driver makes no external snapshots",
@@ -71,6 +73,10 @@ func TestContractOnTheTestDriver(t *testing.T) {
 		Kept: keptForeign,
 		Disk: func(name string) virt.DiskSpec {
 			return virt.DiskSpec{Name: name, Size: 8 * virt.MiB, Storage: "images", Format: "qcow2", Sparse: true}
+		},
+		Storage: "images",
+		Pool: func(name string) virt.CreatePool {
+			return virt.CreatePool{Type: "dir", Path: "/var/lib/" + name, Autostart: true}
 		},
 		Networks: [2]string{"default", "lan"},
 		Network: func(name string, vlan int) virt.CreateNetwork {

@@ -218,7 +218,7 @@ func (n *Node) adoptVolume(ctx context.Context, k *virt.Disk) error {
 	if err != nil {
 		return err
 	}
-	k.Path = virt.Some(v.Path)
+	k.Path = v.Path
 	k.Format = cmp.Or(k.Format, v.Format, "raw")
 	k.Size = v.Size
 	return nil

@@ -221,13 +221,21 @@ func checkUnused(ctx context.Context, view virt.Reader, vm string, v *virt.Volum
 	}
 	for _, other := range vms {
 		for _, k := range other.Disks {
-			if other.Name != vm && v.Path != "" && (k.Path.Or("") == v.Path || k.Backing == v.Path) {
+			if other.Name != vm && isOver(k, v) {
 				return &virt.Error{Kind: virt.ErrConflict, Object: v.Ref(), Summary: "cannot be a disk of vm " + vm + ": another VM uses it",
 					Found: other.Ref().String() + ", disk " + k.Name, Hint: "detach it there first, or name another volume"}
 			}
 		}
 	}
 	return nil
+}
+
+// isOver tells whether a disk is a volume, or lies over it.
+func isOver(k virt.Disk, v *virt.Volume) bool {
+	if path, ok := v.Path.Get(); ok && path != "" {
+		return k.Path.Or("") == path || k.Backing == path
+	}
+	return k.Storage == v.Storage && k.Volume == v.Name // one that only a plan has
 }
 
 // image checks that the image is still there and can become the disk.

@@ -206,7 +206,7 @@ func (n *Node) volumesInUse(ctx context.Context, but string, disks ...virt.Disk)
 			return nil, err
 		}
 		for _, v := range volumes {
-			if v.Backing != "" && !isDiskOf(vms, but, v.Path) && !slices.ContainsFunc(disks, func(k virt.Disk) bool { return k.Path.Or("") == v.Path }) {
+			if v.Backing != "" && !isDiskOf(vms, but, v.Path.Or("")) && !slices.ContainsFunc(disks, func(k virt.Disk) bool { return k.Path.Or("") == v.Path.Or("") }) {
 				use[v.Backing] = cmp.Or(use[v.Backing], v.Ref().String())
 			}
 		}

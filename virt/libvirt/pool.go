@@ -58,11 +58,15 @@ func lookPool(c *lv.Connect, name string) (poolTarget, error) {
 		p.path = x.Target.Path
 	}
 	if !slices.Contains(filePools, p.typ) && !p.isBlock() || p.path == "" {
-		return poolTarget{}, &virt.Error{Kind: virt.ErrUnsupported, Object: virt.Ref{Kind: virt.KindStorage, Name: name},
-			Summary: "no volumes are made in a pool of type " + p.typ, Wanted: "dir, fs, netfs or logical",
-			Hint: "make the volume yourself and attach it with volume, or name another pool with storage"}
+		return poolTarget{}, noVolumesIn(virt.StorageRef(name), p.typ)
 	}
 	return p, nil
+}
+
+// noVolumesIn says that nactl makes no volumes in a pool of a type.
+func noVolumesIn(ref virt.Ref, typ string) error {
+	return &virt.Error{Kind: virt.ErrUnsupported, Object: ref, Summary: "no volumes are made in a pool of type " + typ, Wanted: "dir, fs, netfs or logical",
+		Hint: "make the volume yourself and attach it with volume, or name another pool with storage"}
 }
 
 // withVolume looks a volume up and hands it on. A missing one is an ErrNotFound,

@@ -164,7 +164,12 @@ func (n *Node) readStorage(p *lv.StoragePool) (*virt.Storage, error) {
 	if err != nil {
 		return nil, err
 	}
+	autostart, err := p.GetAutostart()
+	if err != nil {
+		return nil, err
+	}
 	s := &virt.Storage{
+		Autostart: autostart, Hosts: []string{n.cfg.Name},
 		Name: desc.name, Type: desc.kind, Active: info.State == lv.STORAGE_POOL_RUNNING,
 		Capacity: int64(info.Capacity), Available: int64(info.Available), Committed: int64(info.Allocation),
 		Shared: slices.Contains(n.cfg.SharedPools, desc.name), Path: desc.target, Source: desc.source,
@@ -323,7 +328,12 @@ func parseVolume(storage, xml string) (*virt.Volume, error) {
 	v := &virt.Volume{Storage: storage, Name: text(root, "name"),
 		Size: readSize(withUnit(root.SelectElement("capacity"))), ActualSize: readSize(withUnit(root.SelectElement("allocation")))}
 	if t := root.SelectElement("target"); t != nil {
-		v.Path, v.Format = text(t, "path"), attr(t, "format", "type")
+		v.Path, v.Format = virt.Some(text(t, "path")), attr(t, "format", "type")
+	}
+	v.Format = cmp.Or(v.Format, "raw") // logical volumes name none
+	v.Stored = v.Size
+	if p := root.SelectElement("physical"); p != nil {
+		v.Stored = readSize(withUnit(p))
 	}
 	if b := root.SelectElement("backingStore"); b != nil {
 		v.Backing = text(b, "path")
@@ -366,5 +376,5 @@ func (n *Node) Image(ctx context.Context, src virt.ImageSource) (*virt.Image, er
 		return nil, &virt.Error{Kind: virt.ErrConflict, Object: ref, Summary: fmt.Sprintf("its volume %q is half made: the run that was making it did not end", src.Volume),
 			Hint: "let the step that makes it run again, or delete the volume"}
 	}
-	return &virt.Image{Source: src, Format: v.Format, Size: v.Size, Path: v.Path}, nil
+	return &virt.Image{Source: src, Format: v.Format, Size: v.Size, Path: v.Path.Or("")}, nil
 }

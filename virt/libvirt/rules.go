@@ -84,6 +84,8 @@ func refuse(_ virt.Object, c virt.Change) error {
 		}
 	case virt.CreateNetwork:
 		return refuseNetwork(c)
+	case virt.CreatePool:
+		return refusePool(c)
 	case virt.Migrate:
 		if c.Cluster != "" {
 			return &virt.Error{Kind: virt.ErrUnsupported, Object: c.Ref, Summary: "cannot move to another cluster: a cluster of nodes stands for itself",

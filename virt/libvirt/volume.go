@@ -3,12 +3,9 @@
 package libvirt
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"strings"
 	"time"
 
@@ -26,9 +23,24 @@ type newVolume struct {
 	format string
 	size   int64 // bytes that the guest sees; at least the image's
 	sparse bool
-	image  *virt.Image // nil: blank
-	backed bool        // over the image instead of a copy
-	data   []byte      // content of a raw volume
+	image  *virt.Image     // nil: blank
+	backed bool            // over the image instead of a copy
+	data   []byte          // content of a raw volume
+	file   *virt.ImageFile // whose content it gets; nil: the image's file, if it is one
+	// replace says that a whole volume of that name gives way.
+	replace bool
+	told    *int64 // gets the bytes of content that were sent; may be nil
+}
+
+// path is the file of this machine that the volume is made of; empty: of none.
+func (v newVolume) path() string {
+	switch {
+	case v.file != nil:
+		return v.file.Path
+	case v.image != nil:
+		return v.image.Source.File
+	}
+	return ""
 }
 
 func (v newVolume) ref() virt.Ref { return virt.VolumeRef(v.pool.name, v.name) }
@@ -78,15 +90,16 @@ func (n *Node) makeVolume(ctx context.Context, v newVolume, keep bool) error {
 	switch {
 	case exists && !marked && keep:
 		return nil
-	case exists && !marked:
+	case exists && !marked && !v.replace:
 		return leftover(v.ref())
-	case exists:
-		if err := n.deleteVolume(ctx, v.pool.name, v.name); err != nil {
-			return err
-		}
 	}
 	if !marked {
 		if err := n.makeMarker(ctx, v); err != nil {
+			return err
+		}
+	}
+	if exists {
+		if err := n.deleteVolume(ctx, v.pool.name, v.name); err != nil {
 			return err
 		}
 	}
@@ -171,7 +184,7 @@ func (n *Node) makeMarker(ctx context.Context, v newVolume) error {
 // image can take minutes. libvirt cannot break a copy off; when ctx ends the
 // daemon goes on for a while, and the marker tells.
 func (n *Node) fillVolume(ctx context.Context, v newVolume) error {
-	if v.image != nil && v.image.Source.File != "" {
+	if v.path() != "" {
 		return n.uploadFile(ctx, v)
 	}
 	if v.image != nil && !v.backed {
@@ -188,7 +201,7 @@ func (n *Node) fillVolume(ctx context.Context, v newVolume) error {
 		}
 		defer made.Free()
 		if v.data != nil {
-			return upload(ctx, c, made, bytes.NewReader(v.data), int64(len(v.data)))
+			return uploadData(ctx, c, made, v.data)
 		}
 		return v.grow(made)
 	}, nil)
@@ -198,7 +211,7 @@ func (n *Node) fillVolume(ctx context.Context, v newVolume) error {
 // create makes the volume (virStorageVolCreateXML, virStorageVolCreateXMLFrom).
 func (v newVolume) create(c *lv.Connect, text string) (made *lv.StorageVol, err error) {
 	err = withPool(c, v.pool.name, func(p *lv.StoragePool) error {
-		if v.image == nil || v.backed || v.image.Source.File != "" {
+		if v.image == nil || v.backed || v.path() != "" {
 			made, err = p.StorageVolCreateXML(text, v.flags())
 			return err
 		}
@@ -212,7 +225,7 @@ func (v newVolume) create(c *lv.Connect, text string) (made *lv.StorageVol, err 
 
 // grow brings a copy to its size: it comes out as large as its image.
 func (v newVolume) grow(made *lv.StorageVol) error {
-	if v.image == nil {
+	if v.image == nil && v.file == nil {
 		return nil
 	}
 	info, err := made.GetInfo()
@@ -264,76 +277,6 @@ func (n *Node) reportCopy(ctx context.Context, v newVolume) (stop func()) {
 	return func() { cancel(); <-done }
 }
 
-// uploadChunk is how much goes into one message of a stream: the size at which
-// it was fastest.
-const uploadChunk = 256 << 10
-
-// upload sends content into a volume (virStorageVolUpload) and waits until the
-// daemon has it all. When ctx ends the stream is aborted.
-func upload(ctx context.Context, c *lv.Connect, v *lv.StorageVol, content io.Reader, size int64) error {
-	stream, err := c.NewStream(0)
-	if err != nil {
-		return err
-	}
-	defer stream.Free()
-	if err := v.Upload(stream, 0, uint64(size), 0); err != nil {
-		return err
-	}
-	name, _ := v.GetName() // known to the client
-	buf := make([]byte, uploadChunk)
-	for sent := int64(0); sent < size; {
-		if ctx.Err() != nil {
-			return errors.Join(context.Cause(ctx), stream.Abort())
-		}
-		k, err := io.ReadFull(content, buf[:min(int64(len(buf)), size-sent)])
-		if err != nil {
-			return errors.Join(fmt.Errorf("read what is to be uploaded: %w", err), stream.Abort())
-		}
-		for part := buf[:k]; len(part) > 0; {
-			m, err := stream.Send(part)
-			if err != nil {
-				return errors.Join(err, stream.Abort())
-			}
-			part = part[m:]
-		}
-		sent += int64(k)
-		virt.Report(ctx, virt.Progress{What: "uploading " + name, Done: sent, Total: size, Unit: "bytes"})
-	}
-	return stream.Finish()
-}
-
-// uploadFile makes a volume of an image file on this machine. The file keeps its
-// format, so the volume has the same; it grows to its size afterwards.
-func (n *Node) uploadFile(ctx context.Context, v newVolume) error {
-	f, err := os.Open(v.image.Source.File)
-	if err != nil {
-		return fmt.Errorf("image %s: %w", v.image.Source.Name, err)
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return fmt.Errorf("image %s: %w", v.image.Source.Name, err)
-	}
-	blank := v
-	blank.size = max(v.image.Size, info.Size())
-	text, err := blank.xml()
-	if err != nil {
-		return err
-	}
-	err = n.long(ctx, "upload image "+v.image.Source.Name, func(c *lv.Connect) error {
-		made, err := v.create(c, text)
-		if err != nil {
-			return err
-		}
-		defer made.Free()
-		if err := upload(ctx, c, made, f, info.Size()); err != nil {
-			return err
-		}
-		return v.grow(made)
-	}, nil)
-	return about(err, v.ref())
-}
-
 // deleteVolume removes a volume (virStorageVolDelete); one that is not there is
 // gone already. One that the daemon is still writing is ErrBusy.
 func (n *Node) deleteVolume(ctx context.Context, pool, name string) error {
@@ -347,7 +290,7 @@ func (n *Node) deleteVolume(ctx context.Context, pool, name string) error {
 	case isCode(err, lv.ERR_NO_STORAGE_VOL):
 		return nil
 	case isCode(err, lv.ERR_OPERATION_INVALID):
-		return &virt.Error{Kind: virt.ErrBusy, Object: ref, Summary: "is still being written by the daemon", Hint: "wait until it is done", Err: message(err)}
+		return busyVolume(ref, err)
 	}
 	return about(err, ref)
 }

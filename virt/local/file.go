@@ -16,6 +16,7 @@ import (
 	"syscall"
 
 	"github.com/nactl/nactl/virt"
+	"github.com/nactl/nactl/virt/image"
 )
 
 // LocalFile looks at a file. One that has a folder is looked for below it, and a
@@ -29,7 +30,7 @@ func (*Controller) LocalFile(ctx context.Context, ref virt.Ref) (*virt.LocalFile
 		return nil, err
 	}
 	defer root.Close()
-	return look(root, name, ref)
+	return look(ctx, root, name, ref)
 }
 
 // open gives the folder of a file, and the file's path from there. Of an absolute
@@ -52,7 +53,7 @@ func open(ref virt.Ref) (*os.Root, string, error) {
 }
 
 // look reads a file. Its content is kept up to the size that is shown.
-func look(root *os.Root, name string, ref virt.Ref) (*virt.LocalFile, error) {
+func look(ctx context.Context, root *os.Root, name string, ref virt.Ref) (*virt.LocalFile, error) {
 	info, err := root.Lstat(name)
 	if err != nil {
 		return nil, fileError(ref, err)
@@ -71,15 +72,37 @@ func look(root *os.Root, name string, ref virt.Ref) (*virt.LocalFile, error) {
 	}
 	defer f.Close()
 	hash, text := sha256.New(), &bytes.Buffer{}
-	n, err := io.Copy(io.MultiWriter(hash, &beginning{text, virt.ShownText}), f)
+	gauge := virt.NewGauge(ctx, "reading "+filepath.Base(name), info.Size())
+	n, err := io.Copy(io.MultiWriter(hash, &beginning{text, virt.ShownText}), &whileAwaited{ctx, f, gauge})
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
 	if err != nil {
 		return nil, fileError(ref, err)
 	}
-	out := &virt.LocalFile{Dir: ref.Scope, Path: ref.Name, Size: n, SHA256: hex.EncodeToString(hash.Sum(nil)), Mode: octal(info.Mode())}
+	out := &virt.LocalFile{Dir: ref.Scope, Path: ref.Name, Size: n, SHA256: hex.EncodeToString(hash.Sum(nil)), Mode: octal(info.Mode()),
+		Head: bytes.Clone(text.Bytes()[:min(text.Len(), image.HeadSize)]), Modified: info.ModTime()}
 	if n <= virt.ShownText {
 		out.Content = text.Bytes()
 	}
 	return out, nil
+}
+
+// whileAwaited reads for as long as the context lasts, and tells how far it is.
+type whileAwaited struct {
+	ctx   context.Context
+	r     io.Reader
+	gauge *virt.Gauge
+}
+
+// Read implements io.Reader.
+func (w *whileAwaited) Read(p []byte) (int, error) {
+	if w.ctx.Err() != nil {
+		return 0, context.Cause(w.ctx)
+	}
+	n, err := w.r.Read(p)
+	w.gauge.Add(int64(n))
+	return n, err
 }
 
 // beginning keeps the first bytes of what is written to it.
@@ -140,7 +163,7 @@ func (l *Controller) changeFile(ctx context.Context, c virt.Change) (virt.Outcom
 	}
 	defer root.Close()
 	var now virt.Object
-	switch f, err := look(root, name, ref); {
+	switch f, err := look(ctx, root, name, ref); {
 	case err == nil:
 		now = f
 	case !errors.Is(err, virt.ErrNotFound):

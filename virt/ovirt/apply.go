@@ -133,6 +133,10 @@ func (e *Engine) Supports(c virt.Change) error {
 		hint = "suspend it: an engine pauses a VM only by itself"
 	case virt.HostExec:
 		hint = "an engine runs no commands on its hosts: use local_exec with ssh, or write the host as a node into the inventory"
+	case virt.CreatePool, virt.StartPool, virt.StopPool, virt.DeletePool:
+		hint = "storage domains are made and attached by the engine's administrator; name one with storage"
+	case virt.CreateVolume, virt.CloneVolume, virt.ResizeVolume, virt.DeleteVolume, virt.UploadVolume:
+		hint = "make the disk with its VM (create_vm, attach_disk), and grow it with resize_disk"
 	}
 	return virt.Unsupported("an oVirt engine", c, hint)
 }

@@ -72,6 +72,11 @@ var engineUnsupported = map[string]string{
 	"set_vm/words":    "an engine keeps no metadata",
 	"migrate/stopped": "a VM that does not run is on no host",
 	"host_exec":       "an engine runs no commands on its hosts",
+	"create_pool":     "the storage of an engine is its administrator's",
+	"start_pool":      "the storage of an engine is its administrator's",
+	"stop_pool":       "the storage of an engine is its administrator's",
+	"delete_pool":     "the storage of an engine is its administrator's",
+	"create_volume":   "a disk of an engine is made with its VM", "clone_volume": "a disk of an engine is made with its VM", "resize_volume": "a disk of an engine is made with its VM", "delete_volume": "a disk of an engine is made with its VM", "upload_volume": "a disk of an engine is made with its VM",
 }
 
 func small() ovirtsim.Options {
@@ -117,6 +122,7 @@ func TestContractOnTheSimulator(t *testing.T) {
 		Disk: func(name string) virt.DiskSpec {
 			return virt.DiskSpec{Name: name, Size: 8 * virt.MiB, Storage: "data", Sparse: true}
 		},
+		Storage:  "data",
 		Networks: [2]string{"lan", "dmz"},
 		Network: func(name string, vlan int) virt.CreateNetwork {
 			return virt.CreateNetwork{On: virt.On{Ref: virt.NetworkRef(name)}, Type: "engine", VLAN: vlan, Cluster: "Default",

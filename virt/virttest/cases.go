@@ -57,6 +57,7 @@ func (r *runner) cases() []testCase {
 	out = append(out, r.nics()...)
 	out = append(out, r.snapshots()...)
 	out = append(out, r.networks()...)
+	out = append(out, r.storage()...)
 	out = append(out, r.engines()...)
 	out = append(out, r.guest()...)
 	out = append(out, r.accounts()...)

@@ -3,6 +3,7 @@ package virttest
 import (
 	"context"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -36,12 +37,13 @@ type Memory struct {
 	// Unreachable, once set, is what every read and change returns.
 	Unreachable error
 
-	mu      sync.Mutex
-	objects map[virt.Ref]virt.Object
-	applied []virt.Change
-	saved   map[virt.Ref]*virt.VM // what snapshots hold
-	forgot  int
-	made    int
+	mu       sync.Mutex
+	objects  map[virt.Ref]virt.Object
+	applied  []virt.Change
+	saved    map[virt.Ref]*virt.VM // what snapshots hold
+	contents map[virt.Ref][]byte   // of volumes
+	forgot   int
+	made     int
 }
 
 var (
@@ -51,7 +53,7 @@ var (
 
 // NewMemory makes a platform that holds these objects.
 func NewMemory(objects ...virt.Object) *Memory {
-	m := &Memory{objects: map[virt.Ref]virt.Object{}, saved: map[virt.Ref]*virt.VM{}, Rules: virt.Rules{Created: created}}
+	m := &Memory{objects: map[virt.Ref]virt.Object{}, saved: map[virt.Ref]*virt.VM{}, contents: map[virt.Ref][]byte{}, Rules: virt.Rules{Created: created}}
 	for _, o := range objects {
 		m.Put(o)
 	}
@@ -113,8 +115,21 @@ func (m *Memory) Supports(c virt.Change) error {
 	return nil
 }
 
-// Check finds nothing in the way.
-func (m *Memory) Check(context.Context, virt.Reader, virt.Change) error { return nil }
+// Check finds nothing in the way but VMs that have a volume.
+func (m *Memory) Check(ctx context.Context, view virt.Reader, c virt.Change) error {
+	if _, ok := c.(virt.DeleteVolume); !ok {
+		return nil
+	}
+	vms, err := view.VMs(ctx)
+	for _, vm := range vms {
+		for _, k := range vm.Disks {
+			if virt.VolumeRef(k.Storage, k.Volume).Same(c.Object()) {
+				return &virt.Error{Kind: virt.ErrConflict, Object: c.Object(), Summary: "is in use and cannot be deleted", Found: vm.Ref().String()}
+			}
+		}
+	}
+	return err
+}
 
 // Predict goes by the rules.
 func (m *Memory) Predict(before virt.Object, c virt.Change) (virt.Object, virt.Outcome, error) {
@@ -145,6 +160,9 @@ func (m *Memory) Apply(ctx context.Context, c virt.Change) (virt.Outcome, error)
 		if _, err := m.Host(ctx, ref.Name); err != nil {
 			return virt.Outcome{}, err
 		}
+	}
+	if err := m.Check(ctx, m, c); err != nil {
+		return virt.Outcome{}, err
 	}
 	out, err := m.change(ref, c)
 	var cmd *virt.Command
@@ -180,6 +198,11 @@ func (m *Memory) change(ref virt.Ref, c virt.Change) (virt.Outcome, error) {
 		}
 		m.objects[ref] = after
 	}
+	if up, ok := c.(virt.UploadVolume); ok {
+		if m.contents[ref], err = os.ReadFile(up.Source.Path); err != nil {
+			return virt.Outcome{}, err
+		}
+	}
 	m.applied = append(m.applied, c)
 	if c.Nature() == virt.Action {
 		return out, nil
@@ -201,6 +224,9 @@ func (m *Memory) known(o virt.Object) virt.Object {
 	m.made++
 	if s, ok := o.(*virt.Snapshot); ok {
 		return m.take(s)
+	}
+	if v, ok := o.(*virt.Volume); ok && v.Path.IsUnknown() {
+		v.Path = virt.Some("/pool/" + v.Name)
 	}
 	vm, ok := o.(*virt.VM)
 	if !ok {
@@ -313,6 +339,25 @@ func (m *Memory) Volume(ctx context.Context, storage, name string) (*virt.Volume
 // Volumes implements virt.Reader.
 func (m *Memory) Volumes(ctx context.Context, storage string) ([]*virt.Volume, error) {
 	return all[*virt.Volume](ctx, m, virt.KindVolume, storage)
+}
+
+// VolumeSum has nothing to do: what is known stands in the store.
+func (m *Memory) VolumeSum(ctx context.Context, _ *virt.Volume, _ int64) error { return m.down(ctx) }
+
+// ReadVolume reads the file that was uploaded; of another volume, zeros.
+func (m *Memory) ReadVolume(ctx context.Context, storage, name string, into virt.Sink) error {
+	v, err := m.Volume(ctx, storage, name)
+	if err != nil {
+		return err
+	}
+	m.mu.Lock()
+	text, ok := m.contents[v.Ref()]
+	m.mu.Unlock()
+	if !ok {
+		return into.Hole(v.Size)
+	}
+	_, err = into.Write(text)
+	return err
 }
 
 // Image implements virt.Reader.
