@@ -31,6 +31,9 @@ func (c *cache) get(text string, s *Scope) *program {
 		}
 	}
 	p := compile(text, s, c.opts)
+	if p.problem == nil {
+		p.scope = nil // it is not asked again, and names may change or go
+	}
 	if len(c.variants[text]) < maxVariants {
 		c.variants[text] = append(c.variants[text], p)
 	}

@@ -3,6 +3,7 @@ package expr
 import (
 	"maps"
 	"slices"
+	"sync"
 
 	"github.com/expr-lang/expr/types"
 )
@@ -144,6 +145,11 @@ type Scope struct {
 	names map[string]Field
 	under *Scope // knows what names does not; nil for the lowest
 	cache *cache
+
+	// gathers is a name that holds all that under knows; empty for none. Few
+	// expressions ask for it, so its type is made for the first that does.
+	gathers  string
+	gathered func() *Type
 }
 
 // NewScope makes a Scope of these top-level names.
@@ -153,11 +159,30 @@ func NewScope(names map[string]Field, opts Options) *Scope {
 }
 
 // With gives a Scope that knows names too; those it has already are replaced.
-// The caller no longer changes names, for they are not copied. Compiled programs
-// are shared with the receiver where they mean the same, so a Scope for every step
-// costs little.
+// They are not copied: the caller changes names only when it is done with the
+// Scope, but need not keep them for what was compiled. Compiled programs are shared
+// with the receiver where they mean the same, so a Scope for every step costs
+// little.
 func (s *Scope) With(names map[string]Field) *Scope {
 	return &Scope{names: names, under: s, cache: s.cache}
+}
+
+// Gather gives a Scope in which name is a mapping of all that the receiver knows.
+func (s *Scope) Gather(name string) *Scope {
+	return &Scope{gathers: name, under: s, cache: s.cache, gathered: sync.OnceValue(func() *Type { return ClosedMap(s.all()) })}
+}
+
+// all gives what is known of every top-level name.
+func (s *Scope) all() map[string]Field {
+	if s == nil {
+		return map[string]Field{}
+	}
+	all := s.under.all()
+	maps.Copy(all, s.names)
+	if s.gathers != "" {
+		all[s.gathers] = Field{Type: s.gathered()}
+	}
+	return all
 }
 
 // find gives what is known of a top-level name.
@@ -165,6 +190,9 @@ func (s *Scope) find(name string) (Field, bool) {
 	for ; s != nil; s = s.under {
 		if f, ok := s.names[name]; ok {
 			return f, true
+		}
+		if s.gathers == name && name != "" {
+			return Field{Type: s.gathered()}, true
 		}
 	}
 	return Field{}, false
@@ -175,6 +203,9 @@ func (s *Scope) Names() []string {
 	var all []string
 	for ; s != nil; s = s.under {
 		all = slices.AppendSeq(all, maps.Keys(s.names))
+		if s.gathers != "" {
+			all = append(all, s.gathers)
+		}
 	}
 	slices.Sort(all)
 	return slices.Compact(all)

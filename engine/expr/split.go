@@ -18,6 +18,9 @@ type part struct {
 // A string without `{{` gives no parts. The text of an expression is trimmed,
 // and its offset moved accordingly.
 func split(s string) ([]part, *problem) {
+	if strings.IndexByte(s, '{') < 0 {
+		return nil, nil // nearly all texts
+	}
 	if p := statementTag(s); p != nil {
 		return nil, p
 	}

@@ -15,7 +15,7 @@ import (
 type Template struct {
 	node     *source.Node
 	parts    []templatePart // the pieces of a string that holds expressions
-	children []*Template    // of a list or map; nil where all below is static
+	children []*Template    // of a list or map; nil for each that is static, and where all are
 	static   bool
 }
 
@@ -32,57 +32,81 @@ type templatePart struct {
 // it gives the errors again. A nil n gives a Template of nothing.
 func CompileNode(n *source.Node, scope *Scope) (*Template, diag.List) {
 	var list diag.List
-	return compileNode(n, scope, &list), list
+	if t := compileNode(n, scope, &list); t != nil {
+		return t, list
+	}
+	return &Template{node: n, static: true}, list
 }
 
+// compileNode gives nil for a tree without expressions, as nearly all are.
 func compileNode(n *source.Node, scope *Scope, list *diag.List) *Template {
-	t := &Template{node: n, static: true}
 	if n == nil {
-		return t
+		return nil
 	}
 	switch n.Kind {
 	case source.String:
 		if n.Literal {
-			return t
+			return nil
 		}
-		parts, prob := split(n.Str)
-		if prob != nil {
-			list.Add(prob.at(n, 0))
-			t.static = false
-			t.parts = []templatePart{{program: &program{problem: prob}}}
-			return t
-		}
-		for _, p := range parts {
-			tp := templatePart{text: p.text, offset: p.offset}
-			if p.isExpr {
-				t.static = false
-				tp.program = scope.cache.get(p.text, scope)
-				if tp.program.problem != nil {
-					list.Add(tp.program.problem.at(n, p.offset))
-				}
-			}
-			t.parts = append(t.parts, tp)
-		}
+		return compileText(n, scope, list)
 	case source.List:
-		t.children = make([]*Template, len(n.Items))
+		var children []*Template
 		for i, item := range n.Items {
-			t.children[i] = compileNode(item, scope, list)
-			t.static = t.static && t.children[i].static
+			if c := compileNode(item, scope, list); c != nil {
+				if children == nil {
+					children = make([]*Template, len(n.Items))
+				}
+				children[i] = c
+			}
 		}
+		return parent(n, children)
 	case source.Map:
-		t.children = make([]*Template, len(n.Entries))
+		var children []*Template
 		for i, e := range n.Entries {
 			if parts, prob := split(e.Key.Str); prob != nil || parts != nil {
 				list.Add(diag.Diagnostic{Severity: diag.Error, Rule: "expression-key", Range: e.Key.Range,
 					Summary: "a key cannot hold an expression",
 					Detail:  "Build the mapping in one expression: \"{{ {(name): value} }}\"."})
 			}
-			t.children[i] = compileNode(e.Value, scope, list)
-			t.static = t.static && t.children[i].static
+			if c := compileNode(e.Value, scope, list); c != nil {
+				if children == nil {
+					children = make([]*Template, len(n.Entries))
+				}
+				children[i] = c
+			}
 		}
+		return parent(n, children)
 	}
-	if t.static {
-		t.children = nil
+	return nil
+}
+
+// parent gives the Template of a list or map; nil where all its children are.
+func parent(n *source.Node, children []*Template) *Template {
+	if children == nil {
+		return nil
+	}
+	return &Template{node: n, children: children}
+}
+
+func compileText(n *source.Node, scope *Scope, list *diag.List) *Template {
+	parts, prob := split(n.Str)
+	if prob != nil {
+		list.Add(prob.at(n, 0))
+		return &Template{node: n, parts: []templatePart{{program: &program{problem: prob}}}}
+	}
+	if parts == nil {
+		return nil
+	}
+	t := &Template{node: n, parts: make([]templatePart, 0, len(parts))}
+	for _, p := range parts {
+		tp := templatePart{text: p.text, offset: p.offset}
+		if p.isExpr {
+			tp.program = scope.cache.get(p.text, scope)
+			if tp.program.problem != nil {
+				list.Add(tp.program.problem.at(n, p.offset))
+			}
+		}
+		t.parts = append(t.parts, tp)
 	}
 	return t
 }
@@ -101,9 +125,13 @@ func (t *Template) Entry(key string) *Template {
 		return nil
 	}
 	for i, e := range t.node.Entries {
-		if e.Key.Str == key {
-			return t.children[i]
+		if e.Key.Str != key {
+			continue
 		}
+		if c := t.children[i]; c != nil {
+			return c
+		}
+		return &Template{node: e.Value, static: true}
 	}
 	return nil
 }
@@ -138,7 +166,9 @@ func (t *Template) each(f func(*source.Node, templatePart)) {
 		}
 	}
 	for _, c := range t.children {
-		c.each(f)
+		if c != nil {
+			c.each(f)
+		}
 	}
 }
 
@@ -213,14 +243,18 @@ func (t *Template) eval(ctx context.Context, values Values, w *evaluation) *sour
 		out := *t.node
 		out.Items = make([]*source.Node, len(t.children))
 		for i, c := range t.children {
-			out.Items[i] = c.eval(ctx, values, w)
+			if out.Items[i] = t.node.Items[i]; c != nil {
+				out.Items[i] = c.eval(ctx, values, w)
+			}
 		}
 		return &out
 	case source.Map:
 		out := *t.node
 		out.Entries = make([]source.Entry, len(t.children))
 		for i, c := range t.children {
-			out.Entries[i] = source.Entry{Key: t.node.Entries[i].Key, Value: c.eval(ctx, values, w)}
+			if out.Entries[i] = t.node.Entries[i]; c != nil {
+				out.Entries[i].Value = c.eval(ctx, values, w)
+			}
 		}
 		return &out
 	}

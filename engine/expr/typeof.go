@@ -105,16 +105,25 @@ func (t *Template) Type() *Type {
 	case t.parts != nil:
 		return StringType
 	case t.node.Kind == source.List:
-		elem := t.children[0].Type()
-		for _, c := range t.children[1:] {
-			elem = Union(elem, c.Type())
+		elem := typeOf(t.children[0], t.node.Items[0])
+		for i, c := range t.children[1:] {
+			elem = Union(elem, typeOf(c, t.node.Items[i+1]))
 		}
 		return ListOf(elem)
 	default:
 		fields := make(map[string]Field, len(t.children))
 		for i, c := range t.children {
-			fields[t.node.Entries[i].Key.Str] = Field{Type: c.Type()}
+			e := t.node.Entries[i]
+			fields[e.Key.Str] = Field{Type: typeOf(c, e.Value)}
 		}
 		return ClosedMap(fields)
 	}
+}
+
+// typeOf gives the type of a part of a template, which is n itself where t is nil.
+func typeOf(t *Template, n *source.Node) *Type {
+	if t == nil {
+		return TypeOf(n)
+	}
+	return t.Type()
 }

@@ -55,16 +55,23 @@ func (c *checker) step(s *playbook.Step) {
 	}
 }
 
-// secretName fits names of what is to be kept from readers. Hashes and references
-// are none.
-var secretName = regexp.MustCompile(`(?i)(^|[_-])(password|passwd|passphrase|pass|secret|token|api_?key|private_?key)$`)
+// secretWords are what names of things end in that are to be kept from readers.
+// Hashes and references are none.
+var secretWords = []string{"password", "passwd", "passphrase", "pass", "secret", "token", "api_key", "apikey", "private_key", "privatekey"}
 
-// isSecretName asks the expression only about names that may fit: nearly all do not.
+// isSecretName tells whether a name is one of these words, or ends in one behind _
+// or -, in whatever case.
 func isSecretName(name string) bool {
-	if len(name) < len("pass") || !strings.ContainsAny(name[len(name)-1:], "dDeEsStTnNyY") {
-		return false
+	for _, word := range secretWords {
+		at := len(name) - len(word)
+		if at < 0 || at > 0 && name[at-1] != '_' && name[at-1] != '-' {
+			continue
+		}
+		if strings.EqualFold(name[at:], word) {
+			return true
+		}
 	}
-	return secretName.MatchString(name)
+	return false
 }
 
 // secrets looks for passwords as they stand, at any depth.

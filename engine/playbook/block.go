@@ -263,8 +263,9 @@ func identify(prefix string, nodes []Node) {
 			names[i] = name
 		}
 	}
+	labels := labels(names)
 	for i, n := range nodes {
-		id := prefix + "/" + label(names, i)
+		id := prefix + "/" + labels[i]
 		switch n := n.(type) {
 		case *Step:
 			n.ID = id

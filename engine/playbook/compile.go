@@ -4,7 +4,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/nactl/nactl/engine/diag"
 	"github.com/nactl/nactl/engine/expr"
@@ -41,9 +40,9 @@ type compiler struct {
 	play  *Play
 	world World
 	known
-	later    map[string]string // name → the step that sets it
-	pending  map[*Step]bool    // handlers that were notified
-	handlers map[*Step]known   // what they can read, wherever they run
+	later    map[string]*Step // name → the step that sets it
+	pending  map[*Step]bool   // handlers that were notified
+	handlers map[*Step]known  // what they can read, wherever they run
 	root     *expr.Scope
 	always   map[string]expr.Field
 	list     diag.List
@@ -66,11 +65,11 @@ func (c *compiler) run() {
 		c.define(name, expr.TypeOf(n))
 	}
 	c.playInputs()
-	c.later = map[string]string{}
+	c.later = map[string]*Step{}
 	for _, s := range c.play.Steps {
 		for _, name := range s.Sets() {
 			if _, known := c.names[name]; !known {
-				c.later[name] = s.title()
+				c.later[name] = s
 			}
 		}
 	}
@@ -122,17 +121,14 @@ func (c *compiler) define(name string, t *expr.Type) {
 	delete(c.lacking, name)
 }
 
-// scope gives the names that can be read at one point of the play, when it is
-// first asked for: most steps hold no expression.
-func (c *compiler) scope(more map[string]expr.Field) func() *expr.Scope {
-	names := c.names
-	return sync.OnceValue(func() *expr.Scope {
-		all := maps.Clone(names)
-		maps.Copy(all, more)
-		own := maps.Clone(c.always)
-		own["vars"] = expr.Field{Type: expr.ClosedMap(all)}
-		return c.root.With(all).With(own)
-	})
+// scope gives the names that can be read at one point of the play. It serves until
+// the play goes on from there.
+func (c *compiler) scope(more map[string]expr.Field) *expr.Scope {
+	s := c.root.With(c.names)
+	if len(more) > 0 {
+		s = s.With(more)
+	}
+	return s.Gather("vars").With(c.always)
 }
 
 // alwaysThere gives the names that every expression can read.
@@ -172,7 +168,10 @@ func (c *compiler) playVars() {
 }
 
 // ownVars compiles variables that stand together and may read each other.
-func (c *compiler) ownVars(vars []Var, scope func() *expr.Scope) {
+func (c *compiler) ownVars(vars []Var, scope *expr.Scope) {
+	if len(vars) == 0 {
+		return
+	}
 	uses := map[string][]expr.Chain{}
 	for i := range vars {
 		v := &vars[i]
@@ -212,8 +211,11 @@ func (c *compiler) cycles(uses map[string][]expr.Chain) {
 }
 
 func (c *compiler) step(s *Step) {
-	own := map[string]expr.Field{}
+	var own map[string]expr.Field
 	for _, v := range slices.Concat(s.Defaults, s.Vars) {
+		if own == nil {
+			own = map[string]expr.Field{}
+		}
 		f := expr.Field{Type: expr.TypeOf(v.Value)}
 		if known, ok := c.names[v.Name]; ok {
 			f.Type = expr.Union(known.Type, f.Type) // what a step set or the command line says wins
@@ -222,20 +224,16 @@ func (c *compiler) step(s *Step) {
 	}
 	// What the step gives itself no target lacks.
 	lacking, maybe := c.lacking, c.maybe
-	c.lacking, c.maybe = maps.Clone(lacking), maps.Clone(maybe)
-	shadow := func(names map[string]expr.Field) {
-		for name := range names {
-			delete(c.lacking, name)
-			delete(c.maybe, name)
-		}
-	}
-	shadow(own)
+	c.lacking, c.maybe = hide(c.lacking, own), hide(c.maybe, own)
 	outer := c.scope(own)
 	out := &s.Compiled
 	out.Loop = c.template(s.Loop, outer)
-	inner := c.loop(s, out.Loop)
-	shadow(inner)
-	scope := c.scope(merge(own, inner))
+	scope := outer
+	if inner := c.loop(s, out.Loop); inner != nil {
+		c.lacking, c.maybe = hide(c.lacking, inner), hide(c.maybe, inner)
+		own = merge(own, inner)
+		scope = c.scope(own)
+	}
 	c.ownVars(s.Defaults, scope)
 	c.ownVars(s.Vars, scope)
 	nameNode := &source.Node{Kind: source.String, Str: s.Name, Range: s.Range}
@@ -249,19 +247,36 @@ func (c *compiler) step(s *Step) {
 			out.Environment = append(out.Environment, c.template(n, scope))
 		}
 	}
-	out.Conditions = map[string]*expr.Condition{}
+	if len(s.Spec.Conditions) > 0 {
+		out.Conditions = map[string]*expr.Condition{}
+	}
 	for _, key := range s.Spec.Conditions {
 		if n := s.Args.Get(key); n != nil {
 			out.Conditions[key] = c.condition(n, scope)
 		}
 	}
 	out.Args = c.template(dropKeys(s.Args, s.Spec.Conditions), scope)
-	c.after(s, merge(own, inner))
+	c.after(s, own)
 	c.lacking, c.maybe = lacking, maybe
 	for name, f := range s.fields() {
 		delete(c.later, name)
 		c.set(name, f, s.mayNotSet(name))
 	}
+}
+
+// hide gives what is noted of names, but for some of them.
+func hide[V any](noted map[string]V, names map[string]expr.Field) map[string]V {
+	out := noted
+	for name := range names {
+		if _, there := noted[name]; !there {
+			continue
+		}
+		if len(out) == len(noted) {
+			out = maps.Clone(noted)
+		}
+		delete(out, name)
+	}
+	return out
 }
 
 // mayNotSet tells why a step may end well and leave a name without a value; "" for
@@ -321,44 +336,40 @@ func loopNames(item string, t *expr.Template) map[string]expr.Field {
 
 // template compiles a node and checks the names that it reads. A nil node gives
 // nil.
-func (c *compiler) template(n *source.Node, scope func() *expr.Scope) *expr.Template {
+func (c *compiler) template(n *source.Node, scope *expr.Scope) *expr.Template {
 	if n == nil {
 		return nil
 	}
-	at := c.root // of a literal, which reads no names
-	if HoldsExpression(n) {
-		at = scope()
-	}
-	t, list := expr.CompileNode(n, at)
-	c.found(list, t.Names())
+	t, list := expr.CompileNode(n, scope)
+	c.found(list, t.Names)
 	return t
 }
 
-func (c *compiler) condition(n *source.Node, scope func() *expr.Scope) *expr.Condition {
+func (c *compiler) condition(n *source.Node, scope *expr.Scope) *expr.Condition {
 	if n == nil {
 		return nil
 	}
-	cond, list := expr.CompileCondition(n, scope())
-	c.found(list, cond.Names())
+	cond, list := expr.CompileCondition(n, scope)
+	c.found(list, cond.Names)
 	return cond
 }
 
 // found notes what a compilation reports, in better words where the play tells
 // why a name is not there.
-func (c *compiler) found(list diag.List, chains []expr.Chain) {
+func (c *compiler) found(list diag.List, chains func() []expr.Chain) {
 	for _, d := range list {
 		if name, ok := unknownName(d); ok {
-			if by := c.later[name]; by != "" {
-				d.Summary = "\"" + name + "\" is read before step " + by + " sets it"
+			if by := c.later[name]; by != nil {
+				d.Summary = "\"" + name + "\" is read before step " + by.title() + " sets it"
 				d.Detail = "Move this step behind that one, or write default(" + name + ", …)."
 			}
 		}
 		c.list.Add(d)
 	}
-	if list.HasErrors() {
+	if list.HasErrors() || len(c.lacking)+len(c.maybe) == 0 {
 		return
 	}
-	for _, chain := range chains {
+	for _, chain := range chains() {
 		name := chain.Root()
 		if name == "vars" && len(chain.Path) > 1 {
 			name = chain.Path[1]
@@ -389,6 +400,9 @@ func (s *Step) Sets() []string {
 
 // fields describes the variables that the step leaves behind.
 func (s *Step) fields() map[string]expr.Field {
+	if s.Register == "" && !s.Spec.Vars {
+		return nil
+	}
 	fields := map[string]expr.Field{}
 	if s.Register != "" {
 		fields[s.Register] = expr.Field{Type: resultType(s)}

@@ -42,8 +42,9 @@ func identifyHandlers(p *Play) {
 		for i, h := range list {
 			names[i] = h.Name
 		}
+		labels := labels(names)
 		for i, h := range list {
-			h.ID = prefix + "/handlers/" + label(names, i)
+			h.ID = prefix + "/handlers/" + labels[i]
 		}
 	}
 }

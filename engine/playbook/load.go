@@ -67,6 +67,7 @@ func (l *loader) plays(root *source.Node, tags []string) []*Play {
 		l.errorf(root.Range, "playbook", "the playbook has no plays")
 	}
 	var out []*Play
+	labels := labels(playNames(root.Items))
 	for i, n := range root.Items {
 		if n.Get("import") != nil {
 			out = append(out, l.imported(n, tags)...)
@@ -77,7 +78,7 @@ func (l *loader) plays(root *source.Node, tags []string) []*Play {
 			continue
 		}
 		p.Tags = append(slices.Clone(tags), p.Tags...)
-		p.ID = fmt.Sprintf("%s#%s", filepath.ToSlash(l.file), label(playNames(root.Items), i))
+		p.ID = fmt.Sprintf("%s#%s", filepath.ToSlash(l.file), labels[i])
 		identify(p.ID, p.Body)
 		identifyHandlers(p)
 		l.link(p)
@@ -87,14 +88,20 @@ func (l *loader) plays(root *source.Node, tags []string) []*Play {
 	return out
 }
 
-// label names one among siblings, by its name where that is unique, else by its
-// index, which counts from 1. A name that reads like an index could be another's.
-func label(names []string, i int) string {
-	mine := names[i]
-	if mine == "" || isIndex(mine) || slices.Contains(names[:i], mine) || slices.Contains(names[i+1:], mine) {
-		return fmt.Sprint(i + 1)
+// labels names siblings, each by its name where that is unique, else by its index,
+// which counts from 1. A name that reads like an index could be another's.
+func labels(names []string) []string {
+	count := make(map[string]int, len(names))
+	for _, name := range names {
+		count[name]++
 	}
-	return mine
+	out := make([]string, len(names))
+	for i, name := range names {
+		if out[i] = name; name == "" || isIndex(name) || count[name] > 1 {
+			out[i] = strconv.Itoa(i + 1)
+		}
+	}
+	return out
 }
 
 // playNames gives the names of plays as they are written; "" for none.
@@ -110,6 +117,9 @@ func playNames(plays []*source.Node) []string {
 
 // isIndex tells whether a name reads like the index of one that has no name.
 func isIndex(name string) bool {
+	if last := name[len(name)-1]; last < '0' || last > '9' {
+		return false // without the error that Atoi would make
+	}
 	_, err := strconv.Atoi(name)
 	return err == nil
 }

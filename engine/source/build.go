@@ -2,6 +2,7 @@ package source
 
 import (
 	"strings"
+	"unicode/utf8"
 
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/token"
@@ -18,6 +19,40 @@ type builder struct {
 	open     map[string]bool // anchors whose value is being built
 	expanded int             // nodes that aliases added
 	tooMany  bool
+
+	nodes   []Node  // made and not yet given out
+	entries []Entry // so, too
+}
+
+// How many nodes and pairs are made at a time: a document keeps or loses all of
+// them together, so that one by one would only be slower.
+const (
+	nodesAtATime   = 64
+	entriesAtATime = 128
+)
+
+// node gives a new node at a place.
+func (b *builder) node(at diag.Range) *Node {
+	if len(b.nodes) == 0 {
+		b.nodes = make([]Node, nodesAtATime)
+	}
+	n := &b.nodes[0]
+	b.nodes = b.nodes[1:]
+	n.Range, n.size = at, 1
+	return n
+}
+
+// room gives an empty list for n pairs.
+func (b *builder) room(n int) []Entry {
+	if n == 0 || n > entriesAtATime/4 {
+		return make([]Entry, 0, n)
+	}
+	if len(b.entries) < n {
+		b.entries = make([]Entry, entriesAtATime)
+	}
+	out := b.entries[:0:n]
+	b.entries = b.entries[n:]
+	return out
 }
 
 func (b *builder) build(n ast.Node) *Node {
@@ -27,7 +62,8 @@ func (b *builder) build(n ast.Node) *Node {
 	case *ast.MappingValueNode:
 		return b.mapping(b.doc.rangeOf(n.Key.GetToken()), []*ast.MappingValueNode{n})
 	case *ast.SequenceNode:
-		out := &Node{Kind: List, Range: b.doc.rangeOf(n.Start), Items: make([]*Node, 0, len(n.Values)), size: 1}
+		out := b.node(b.doc.rangeOf(n.Start))
+		out.Kind, out.Items = List, make([]*Node, 0, len(n.Values))
 		for _, v := range n.Values {
 			item := b.build(v)
 			out.Items = append(out.Items, item)
@@ -67,24 +103,24 @@ func (b *builder) wrong(n ast.Node, format string, args ...any) *Node {
 
 // scalar makes a node of a plain or quoted scalar.
 func (b *builder) scalar(tk *token.Token) *Node {
-	n := &Node{Range: b.doc.rangeOf(tk), size: 1}
+	n := b.node(b.doc.rangeOf(tk))
 	switch tk.Type {
 	case token.ImplicitNullType:
 		return n
 	case token.SingleQuoteType:
 		n.Kind, n.Str = String, singleText(tk)
 		n.Range.Width = b.doc.width(n.Range, tk.Origin)
-		n.columns = b.doc.mapper(n, singleQuoted)
+		n.doc, n.style = b.doc, singleQuoted
 	case token.DoubleQuoteType:
 		n.Kind, n.Str = String, b.doc.doubleText(tk, n.Range)
 		n.Range.Width = b.doc.width(n.Range, tk.Origin)
-		n.columns = b.doc.mapper(n, doubleQuoted)
+		n.doc, n.style = b.doc, doubleQuoted
 	default:
 		n.Range.Width = b.doc.width(n.Range, tk.Value)
 		if problem := resolve(n, plainText(tk)); problem != "" {
 			b.list.Errorf(n.Range, "number", "%s", problem)
 		}
-		n.columns = b.doc.mapper(n, plain)
+		n.doc, n.style = b.doc, plain
 	}
 	return n
 }
@@ -92,18 +128,17 @@ func (b *builder) scalar(tk *token.Token) *Node {
 // block makes a node of a literal or folded block scalar. It stands at its
 // header: the library's own place for the text is of no use.
 func (b *builder) block(l *ast.LiteralNode) *Node {
-	n := &Node{Kind: String, Range: b.doc.rangeOf(l.Start), size: 1}
+	n := b.node(b.doc.rangeOf(l.Start))
+	n.Kind, n.doc, n.style = String, b.doc, literal
 	if l.Value != nil {
 		n.Str = l.Value.Value
 	}
 	if strings.Trim(n.Str, "\n") == "" {
 		n.Str = b.doc.emptyLines(n.Range.Line, l.Start.Value)
 	}
-	style := literal
 	if l.Start.Type == token.FoldedType {
-		style = folded
+		n.style = folded
 	}
-	n.columns = b.doc.mapper(n, style)
 	return n
 }
 
@@ -134,7 +169,7 @@ func (b *builder) anchor(a *ast.AnchorNode) *Node {
 func (b *builder) alias(a *ast.AliasNode) *Node {
 	name := a.Value.GetToken().Value
 	at := b.doc.rangeOf(a.GetToken())
-	at.Width = 1 + len([]rune(name))
+	at.Width = 1 + utf8.RuneCountInString(name)
 	target := b.anchors[name]
 	switch {
 	case b.open[name]:
@@ -208,8 +243,12 @@ func (b *builder) tagged(t *ast.TagNode) *Node {
 // mapping builds a mapping: keys are unique, and what << merges in gives way to
 // every key written out, wherever it stands.
 func (b *builder) mapping(at diag.Range, values []*ast.MappingValueNode) *Node {
-	out := &Node{Kind: Map, Range: at, Entries: make([]Entry, 0, len(values)), size: 1}
-	seen := make(map[string]diag.Pos, len(values))
+	out := b.node(at)
+	out.Kind, out.Entries = Map, b.room(len(values))
+	var seen map[string]*Node
+	if len(values) > fewKeys {
+		seen = make(map[string]*Node, len(values))
+	}
 	var merge *ast.MappingValueNode
 	var merged *Node
 	mergeAt := 0
@@ -228,27 +267,45 @@ func (b *builder) mapping(at diag.Range, values []*ast.MappingValueNode) *Node {
 		if key == nil {
 			continue
 		}
-		if first, dup := seen[key.Str]; dup {
-			b.list.Errorf(key.Range, "duplicate-key", "duplicate key %q: it stands in line %d already", key.Str, first.Line)
+		if first := firstKey(out, seen, key.Str); first != nil {
+			b.list.Errorf(key.Range, "duplicate-key", "duplicate key %q: it stands in line %d already", key.Str, first.Range.Line)
 			continue
 		}
-		seen[key.Str] = key.Range.Pos
+		if seen != nil {
+			seen[key.Str] = key
+		}
 		out.Entries = append(out.Entries, Entry{Key: key, Value: value})
 		out.size += key.size + value.size
 	}
 	if merge != nil {
-		b.merge(out, b.doc.rangeOf(merge.Key.GetToken()), merged, mergeAt, seen)
+		b.merge(out, b.doc.rangeOf(merge.Key.GetToken()), merged, mergeAt)
 	}
 	return out
 }
 
+// fewKeys is up to how many keys a mapping is searched quicker than indexed.
+const fewKeys = 12
+
+// firstKey gives the key of that name, by the index where there is one, or nil.
+func firstKey(m *Node, index map[string]*Node, name string) *Node {
+	if index != nil {
+		return index[name]
+	}
+	key, _ := m.Pair(name)
+	return key
+}
+
 // merge inserts the pairs of source, one mapping or a list of them, at place i
 // of out's pairs, except for keys that are there. Of a list the earlier wins.
-func (b *builder) merge(out *Node, at diag.Range, source *Node, i int, seen map[string]diag.Pos) {
+func (b *builder) merge(out *Node, at diag.Range, source *Node, i int) {
 	at.Width = 2
 	maps := []*Node{source}
 	if source.Kind == List {
 		maps = source.Items
+	}
+	seen := make(map[string]bool, len(out.Entries))
+	for _, e := range out.Entries {
+		seen[e.Key.Str] = true
 	}
 	var pairs []Entry
 	for _, m := range maps {
@@ -259,10 +316,10 @@ func (b *builder) merge(out *Node, at diag.Range, source *Node, i int, seen map[
 			return
 		}
 		for _, e := range m.Entries {
-			if _, there := seen[e.Key.Str]; there {
+			if seen[e.Key.Str] {
 				continue
 			}
-			seen[e.Key.Str] = e.Key.Range.Pos
+			seen[e.Key.Str] = true
 			pairs = append(pairs, e)
 			out.size += e.Key.size + e.Value.size
 		}
@@ -297,12 +354,9 @@ func (d *document) width(at diag.Range, raw string) int {
 		raw = raw[1:]
 	}
 	end := len(raw)
-	for i, r := range raw {
-		if r == '\n' {
-			end = i
-			break
-		}
+	if i := strings.IndexByte(raw, '\n'); i >= 0 {
+		end = i
 	}
 	room := len(d.line(at.Line)) - at.Column + 1 // bytes, so never too small
-	return max(1, min(len([]rune(raw[:end])), room))
+	return max(1, min(utf8.RuneCountInString(raw[:end]), room))
 }

@@ -2,12 +2,13 @@ package source
 
 import (
 	"strings"
+	"unicode/utf8"
 
 	"github.com/nactl/nactl/engine/diag"
 )
 
 // style is how a string is written.
-type style int
+type style uint8
 
 const (
 	plain style = iota
@@ -15,6 +16,7 @@ const (
 	doubleQuoted
 	literal
 	folded
+	verbatim // the string is the whole file
 )
 
 // PosAt gives the place in the file of the rune at offset of n.Str, whatever
@@ -23,38 +25,34 @@ const (
 // the end gives the place behind the last rune. A value that is no string, or
 // did not come from a file, gives its own place.
 func (n *Node) PosAt(offset int) diag.Pos {
-	if n.columns == nil || n.Kind != String {
+	if n.doc == nil || n.Kind != String {
 		return n.Range.Pos
 	}
-	return n.columns(max(0, offset))
-}
-
-// mapper makes the function behind PosAt. It keeps nothing but the document,
-// and walks the text when it is asked: most strings never are.
-func (d *document) mapper(n *Node, s style) func(int) diag.Pos {
-	start, str := n.Range.Pos, n.Str
-	return func(offset int) diag.Pos {
-		w := walker{doc: d, want: []rune(str), pos: start}
-		within := offset < len(w.want)
-		w.want = w.want[:min(offset+1, len(w.want))]
-		w.load()
-		switch s {
-		case plain:
-			w.plain()
-		case singleQuoted:
-			w.next()
-			w.quoted('\'', 0)
-		case doubleQuoted:
-			w.next()
-			w.quoted('"', '\\')
-		default:
-			w.block(len(strings.TrimLeft(str, "\n")) > 0, []rune(str))
-		}
-		if within && len(w.want) == 0 {
-			return w.last
-		}
-		return w.pos
+	offset = max(0, offset)
+	if n.style == verbatim {
+		return n.doc.posAt(offset)
 	}
+	// The text is walked when it is asked for: most strings never are.
+	w := walker{doc: n.doc, want: []rune(n.Str), pos: n.Range.Pos}
+	within := offset < len(w.want)
+	w.want = w.want[:min(offset+1, len(w.want))]
+	w.load()
+	switch n.style {
+	case plain:
+		w.plain()
+	case singleQuoted:
+		w.next()
+		w.quoted('\'', 0)
+	case doubleQuoted:
+		w.next()
+		w.quoted('"', '\\')
+	default:
+		w.block(len(strings.TrimLeft(n.Str, "\n")) > 0, []rune(n.Str))
+	}
+	if within && len(w.want) == 0 {
+		return w.last
+	}
+	return w.pos
 }
 
 // walker follows a decoded string through the text that it was written as. Its
@@ -71,7 +69,7 @@ type walker struct {
 
 func (w *walker) load() {
 	text := w.doc.line(w.pos.Line)
-	w.line, w.end = []rune(text), len([]rune(strings.TrimRight(text, " \t")))
+	w.line, w.end = []rune(text), utf8.RuneCountInString(strings.TrimRight(text, " \t"))
 }
 
 // rune gives the rune at the place, or \n at the end of the line.

@@ -15,10 +15,13 @@ type document struct {
 	file  string
 	text  string // as the lexer sees it: no byte order mark, lines end in \n
 	lines []string
-	// places holds the true place of each token that the lexer counted wrong.
+	// places holds the true place of each token that the lexer counted wrong, while
+	// the text is parsed.
 	places map[*token.Token]diag.Pos
-	// follow holds, token by token, the rune behind its first text.
+	// follow holds, token by token, the rune behind its first text; as long.
 	follow []rune
+	// starts gives where the lines of a text begin that is no YAML, in runes.
+	starts func() []int
 }
 
 // The bounds below keep the lexer linear: each names a construct for which it

@@ -14,7 +14,7 @@ import (
 )
 
 // Kind is what a Node holds.
-type Kind int
+type Kind uint8
 
 // The kinds. Unknown never comes from a file: it stands for a value that a dry
 // run cannot know yet (see engine/expr).
@@ -81,8 +81,10 @@ type Node struct {
 	// never comes from a file: what is typed as an argument is taken as it is.
 	Literal bool
 
-	// columns maps rune offsets of Str to places in the file; see PosAt.
-	columns func(offset int) diag.Pos
+	// style is how Str is written in doc, the file; see PosAt. doc is nil for a
+	// value that did not come from one.
+	style style
+	doc   *document
 	// size counts the nodes of this value, itself included; it is what an alias
 	// to it costs.
 	size int

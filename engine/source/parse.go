@@ -1,6 +1,7 @@
 package source
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -69,11 +70,11 @@ func read(path string) ([]byte, diag.List) {
 		return nil, list
 	}
 	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, MaxSize+1))
-	if err != nil {
+	text := bytes.NewBuffer(make([]byte, 0, min(info.Size(), MaxSize)+bytes.MinRead))
+	if _, err := text.ReadFrom(io.LimitReader(f, MaxSize+1)); err != nil {
 		list.Errorf(at, "read", "cannot read the file: %s", cause(err))
 	}
-	return text, list
+	return text.Bytes(), list
 }
 
 // cause drops the operation and path that diagnostics show anyway.
@@ -129,6 +130,7 @@ func Parse(file string, text []byte) (node *Node, list diag.List) {
 	}
 	b := builder{doc: doc, anchors: map[string]*Node{}, open: map[string]bool{}}
 	node = b.build(body)
+	doc.places, doc.follow = nil, nil // nodes keep the document, and would keep all tokens with these
 	b.list.Sort()
 	return node, b.list
 }

@@ -54,16 +54,19 @@ func lexeme(tk *token.Token) string {
 		return tk.Value
 	}
 	// Of a plain scalar the origin is as written; the value has lost its tabs.
-	for _, text := range []string{tk.Origin, tk.Value} {
-		text = strings.TrimLeft(text, " \t\n")
-		if i := strings.IndexAny(text, " \t\n"); i >= 0 {
-			text = text[:i]
-		}
-		if text != "" {
-			return text
-		}
+	if word := firstWord(tk.Origin); word != "" {
+		return word
 	}
-	return ""
+	return firstWord(tk.Value)
+}
+
+// firstWord gives what stands before the second white space.
+func firstWord(text string) string {
+	text = strings.TrimLeft(text, " \t\n")
+	if i := strings.IndexAny(text, " \t\n"); i >= 0 {
+		return text[:i]
+	}
+	return text
 }
 
 // searchWindow bounds, in bytes, how far a token is looked for on its line.
@@ -131,25 +134,27 @@ func (c *cursor) skip(tk *token.Token) {
 	case token.CommentType:
 		c.forward(utf8.RuneCountInString(c.rest))
 	case token.SingleQuoteType:
-		c.quoted('\'', 0)
+		c.quoted('\'', 0, "'")
 	case token.DoubleQuoteType:
-		c.quoted('"', '\\')
+		c.quoted('"', '\\', `"\`)
 	case token.TagType, token.LiteralType, token.FoldedType:
 		c.forward(utf8.RuneCountInString(tk.Value))
 	default:
-		lines := strings.Split(strings.Trim(tk.Origin, " \t\n"), "\n")
-		if len(lines) > 1 {
-			c.goTo(c.line + len(lines) - 1)
+		text := strings.Trim(tk.Origin, " \t\n")
+		if last := strings.LastIndexByte(text, '\n'); last >= 0 {
+			c.goTo(c.line + strings.Count(text, "\n"))
+			text = text[last+1:]
 		}
-		c.forward(utf8.RuneCountInString(lines[len(lines)-1]))
+		c.forward(utf8.RuneCountInString(text))
 	}
 }
 
-// quoted moves behind the closing quote of the scalar that starts here.
-func (c *cursor) quoted(quote, escape rune) {
+// quoted moves behind the closing quote of the scalar that starts here; signs are
+// those that mean something in it.
+func (c *cursor) quoted(quote, escape rune, signs string) {
 	c.forward(1)
 	for {
-		i := strings.IndexAny(c.rest, string(quote)+string(max(escape, quote)))
+		i := strings.IndexAny(c.rest, signs)
 		if i < 0 {
 			if c.line >= len(c.doc.lines) {
 				return

@@ -2,17 +2,67 @@ package source
 
 import (
 	"math"
-	"regexp"
 	"strconv"
 	"strings"
 )
 
 // The core schema of YAML 1.2.2, section 10.3.2. Everything else is a string:
 // yes, no, on, off, 1_000, 0b11, 12:30, dates and MAC addresses among them.
-var (
-	intPattern   = regexp.MustCompile(`^(?:[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+)$`)
-	floatPattern = regexp.MustCompile(`^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$`)
-)
+
+// isInt tells whether a text is an integer: [-+]?[0-9]+, 0o[0-7]+ or 0x[0-9a-fA-F]+.
+func isInt(s string) bool {
+	if rest, ok := strings.CutPrefix(s, "0o"); ok {
+		return rest != "" && strings.Trim(rest, "01234567") == ""
+	}
+	if rest, ok := strings.CutPrefix(s, "0x"); ok {
+		return rest != "" && strings.Trim(rest, "0123456789abcdefABCDEF") == ""
+	}
+	s = unsigned(s)
+	return s != "" && digits(s) == len(s)
+}
+
+// isFloat tells whether a text is a number:
+// [-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?
+func isFloat(s string) bool {
+	s = unsigned(s)
+	whole := digits(s)
+	s = s[whole:]
+	if rest, ok := strings.CutPrefix(s, "."); ok {
+		part := digits(rest)
+		if whole+part == 0 {
+			return false
+		}
+		s = rest[part:]
+	} else if whole == 0 {
+		return false
+	}
+	if s == "" {
+		return true
+	}
+	if s[0] != 'e' && s[0] != 'E' {
+		return false
+	}
+	s = unsigned(s[1:])
+	return s != "" && digits(s) == len(s)
+}
+
+// unsigned gives a text without the sign that it begins with.
+func unsigned(s string) string {
+	if s != "" && (s[0] == '-' || s[0] == '+') {
+		return s[1:]
+	}
+	return s
+}
+
+// digits gives how many decimal digits a text begins with.
+func digits(s string) int {
+	for i := range len(s) {
+		if s[i] < '0' || s[i] > '9' {
+			return i
+		}
+	}
+	return len(s)
+}
 
 // resolve sets kind and value of a plain scalar from its text. It gives a
 // complaint when the text is a number that cannot be held.
@@ -47,10 +97,10 @@ func resolve(n *Node, raw string) (problem string) {
 		return ""
 	}
 	switch {
-	case intPattern.MatchString(raw):
+	case isInt(raw):
 		n.Kind = Int
 		return parseInt(n, raw)
-	case floatPattern.MatchString(raw):
+	case isFloat(raw):
 		f, err := strconv.ParseFloat(raw, 64)
 		if err != nil {
 			return "this number is too large; if it is text, quote it"

@@ -31,19 +31,21 @@ func (s *Sources) ParseText(path string) (*Node, diag.List) {
 
 // textNode gives a string that is the whole of a file.
 func textNode(file, text string) *Node {
+	d := &document{file: file, text: text}
 	// A template may hold as many expressions as lines: where these begin is found
 	// once, not for each.
-	starts := sync.OnceValue(func() []int { return lineStarts(text) })
-	n := &Node{Kind: String, Str: text, Range: diag.Range{Pos: diag.Pos{File: file, Line: 1, Column: 1}}, size: 1}
-	n.columns = func(offset int) diag.Pos {
-		at := starts()
-		line, exact := slices.BinarySearch(at, offset)
-		if !exact {
-			line--
-		}
-		return diag.Pos{File: file, Line: line + 1, Column: offset - at[line] + 1}
+	d.starts = sync.OnceValue(func() []int { return lineStarts(text) })
+	return &Node{Kind: String, Str: text, Range: d.at(1, 1, 0), style: verbatim, doc: d, size: 1}
+}
+
+// posAt gives the place of the rune at offset of the whole text.
+func (d *document) posAt(offset int) diag.Pos {
+	starts := d.starts()
+	line, exact := slices.BinarySearch(starts, offset)
+	if !exact {
+		line--
 	}
-	return n
+	return diag.Pos{File: d.file, Line: line + 1, Column: offset - starts[line] + 1}
 }
 
 // lineStarts gives the offsets of the first runes of lines.

@@ -3,6 +3,7 @@ package source
 import (
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/goccy/go-yaml/token"
 
@@ -173,7 +174,7 @@ func (c *tokenCheck) checkColon(tokens token.Tokens, i int, at diag.Range) bool 
 	}
 	key := tokens[i-1]
 	keyAt := c.doc.rangeOf(key)
-	if n := len([]rune(key.Value)); n > MaxKey {
+	if n := utf8.RuneCountInString(key.Value); n > MaxKey {
 		c.list.Errorf(keyAt, "key", "a key of %d characters: YAML allows %d", n, MaxKey)
 		return false
 	}
@@ -200,7 +201,7 @@ func (c *tokenCheck) checkTab(at diag.Range) bool {
 	if c.tabLine != at.Line {
 		c.tabLine, c.tabCol = at.Line, 0
 		if before, _, found := strings.Cut(c.doc.line(at.Line), "\t"); found {
-			c.tabCol = len([]rune(before)) + 1
+			c.tabCol = utf8.RuneCountInString(before) + 1
 		}
 	}
 	if c.tabCol == 0 || c.tabCol >= at.Column {

@@ -66,17 +66,30 @@ type Field struct {
 // The tags: `arg:"name,required,identity,create_only" doc:"…" enum:"a|b"
 // default:"…" min:"1" max:"64"`. An embedded struct without a tag contributes its
 // fields. The caller must not change what it is given: it is the same each time.
-func Fields(t reflect.Type) []Field {
-	if known, ok := fieldsOf.Load(t); ok {
-		return known.([]Field)
-	}
-	fields := slices.Clip(readFields(t))
-	fieldsOf.Store(t, fields)
-	return fields
+func Fields(t reflect.Type) []Field { return argumentsOf(t).fields }
+
+// arguments are the Fields of a type, and where each stands among them.
+type arguments struct {
+	fields []Field
+	index  map[string]int
 }
 
-// fieldsOf keeps what Fields found: reflect.Type → []Field.
-var fieldsOf sync.Map
+func argumentsOf(t reflect.Type) *arguments {
+	if known, ok := argumentsKnown.Load(t); ok {
+		return known.(*arguments)
+	}
+	a := &arguments{fields: slices.Clip(readFields(t)), index: map[string]int{}}
+	for i, f := range a.fields {
+		if _, there := a.index[f.Name]; !there {
+			a.index[f.Name] = i
+		}
+	}
+	argumentsKnown.Store(t, a)
+	return a
+}
+
+// argumentsKnown keeps what was read: reflect.Type → *arguments.
+var argumentsKnown sync.Map
 
 func readFields(t reflect.Type) []Field {
 	var fields []Field
@@ -177,13 +190,13 @@ func (d *decoder) structure(n *source.Node, v reflect.Value, what, path string) 
 		d.errorf(n, "%s: wanted a mapping of arguments, found %s", what, n.Kind)
 		return
 	}
-	fields := Fields(v.Type())
-	given := map[string]bool{}
+	args := argumentsOf(v.Type())
+	given := make([]bool, len(args.fields))
 	for _, e := range n.Entries {
-		i := slices.IndexFunc(fields, func(f Field) bool { return f.Name == e.Key.Str })
-		if i < 0 {
+		i, known := args.index[e.Key.Str]
+		if !known {
 			var names []string
-			for _, f := range fields {
+			for _, f := range args.fields {
 				names = append(names, f.Name)
 			}
 			hint := diag.DidYouMean(e.Key.Str, names)
@@ -193,16 +206,17 @@ func (d *decoder) structure(n *source.Node, v reflect.Value, what, path string) 
 			d.list.Errorf(e.Key.Range, "unknown-key", "unknown key %q in %s%s", e.Key.Str, what, hint)
 			continue
 		}
-		f := fields[i]
+		f := &args.fields[i]
 		if e.Value.Kind == source.Null && d.mode.Dynamic == nil && f.Type != nodeType {
 			continue // computed to be left unsaid, as default(x, nil) does
 		}
-		given[f.Name] = true
+		given[i] = true
 		d.field(e.Value, v.FieldByIndex(f.Index), f, join(path, f.Name))
 	}
-	for _, f := range fields {
+	for i := range args.fields {
+		f := &args.fields[i]
 		switch {
-		case given[f.Name]:
+		case given[i]:
 		case f.Required:
 			d.errorf(n, "%s needs %q", what, f.Name)
 		case f.Default != "":
@@ -212,7 +226,7 @@ func (d *decoder) structure(n *source.Node, v reflect.Value, what, path string) 
 }
 
 // fallback sets an argument's default, written in the tag as it would be in YAML.
-func (d *decoder) fallback(f Field, v reflect.Value) {
+func (d *decoder) fallback(f *Field, v reflect.Value) {
 	sub := &decoder{}
 	sub.value(f.literal, v, f.Name)
 	if len(sub.list) > 0 {
@@ -227,7 +241,7 @@ func join(path, name string) string {
 	return path + "." + name
 }
 
-func (d *decoder) field(n *source.Node, v reflect.Value, f Field, path string) {
+func (d *decoder) field(n *source.Node, v reflect.Value, f *Field, path string) {
 	before := len(d.list)
 	d.value(n, v, path)
 	if len(d.list) > before || n.Kind == source.Unknown || n.Kind == source.Null || d.mode.Dynamic != nil && d.mode.Dynamic(n) {
@@ -235,6 +249,9 @@ func (d *decoder) field(n *source.Node, v reflect.Value, f Field, path string) {
 	}
 	if len(f.Enum) > 0 {
 		d.enum(n, f)
+	}
+	if f.Min == nil && f.Max == nil {
+		return
 	}
 	if num, ok := integer(v); ok {
 		if f.Min != nil && num < *f.Min {
@@ -246,7 +263,7 @@ func (d *decoder) field(n *source.Node, v reflect.Value, f Field, path string) {
 	}
 }
 
-func (d *decoder) enum(n *source.Node, f Field) {
+func (d *decoder) enum(n *source.Node, f *Field) {
 	items := []*source.Node{n}
 	if n.Kind == source.List {
 		items = n.Items
@@ -387,7 +404,7 @@ func (d *decoder) sequence(n *source.Node, v reflect.Value, path string) {
 	}
 	out := reflect.MakeSlice(v.Type(), len(n.Items), len(n.Items))
 	for i, item := range n.Items {
-		d.value(item, out.Index(i), fmt.Sprintf("%s[%d]", path, i))
+		d.value(item, out.Index(i), path+"["+strconv.Itoa(i)+"]")
 	}
 	v.Set(out)
 }

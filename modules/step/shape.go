@@ -91,7 +91,7 @@ func (f Field) Shape() Shape {
 }
 
 // ArgumentsOf describes the arguments of a step.
-func (s *Spec) ArgumentsOf() []Field { return Fields(reflect.TypeOf(s.New()).Elem()) }
+func (s *Spec) ArgumentsOf() []Field { return Fields(s.argsType()) }
 
 // SizePattern and DurationPattern are those of Size and Duration.
 const (

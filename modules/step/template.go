@@ -24,8 +24,21 @@ func (s *Spec) FillTemplates(n *source.Node, read func(*source.Node) *source.Nod
 	if s.Vars {
 		return n
 	}
-	return fillTemplates(reflect.TypeOf(s.New()).Elem(), n, read)
+	return fillTemplates(s.argsType(), n, read)
 }
+
+// argsType gives the struct of the step's arguments.
+func (s *Spec) argsType() reflect.Type {
+	if known, ok := argsTypes.Load(s); ok {
+		return known.(reflect.Type)
+	}
+	t := reflect.TypeOf(s.New()).Elem()
+	argsTypes.Store(s, t)
+	return t
+}
+
+// argsTypes keeps what argsType found: *Spec → reflect.Type.
+var argsTypes sync.Map
 
 func fillTemplates(t reflect.Type, n *source.Node, read func(*source.Node) *source.Node) *source.Node {
 	if t == templateType {
