@@ -7,6 +7,7 @@ import (
 	"github.com/nactl/nactl/modules/attachnic"
 	"github.com/nactl/nactl/modules/changenic"
 	"github.com/nactl/nactl/modules/clonevolume"
+	"github.com/nactl/nactl/modules/createnetwork"
 	"github.com/nactl/nactl/modules/createpool"
 	"github.com/nactl/nactl/modules/createsnapshot"
 	"github.com/nactl/nactl/modules/createvlan"
@@ -14,6 +15,7 @@ import (
 	"github.com/nactl/nactl/modules/createvolume"
 	"github.com/nactl/nactl/modules/debug"
 	"github.com/nactl/nactl/modules/deleteaffinity"
+	"github.com/nactl/nactl/modules/deletenetwork"
 	"github.com/nactl/nactl/modules/deletepool"
 	"github.com/nactl/nactl/modules/deletesnapshot"
 	"github.com/nactl/nactl/modules/deletevlan"
@@ -60,6 +62,7 @@ func Registry() *step.Registry {
 		changenic.Spec,
 		clonevolume.Spec,
 		createpool.Spec,
+		createnetwork.Spec,
 		createsnapshot.Spec,
 		createvlan.Spec,
 		createvm.Spec,
@@ -67,6 +70,7 @@ func Registry() *step.Registry {
 		debug.Spec,
 		deleteaffinity.Spec,
 		deletepool.Spec,
+		deletenetwork.Spec,
 		deletesnapshot.Spec,
 		deletevlan.Spec,
 		deletevm.Spec,

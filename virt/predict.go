@@ -534,14 +534,18 @@ func migrate(vm, after *VM, c Migrate, d *diff) error {
 
 func createNetwork(before Object, c CreateNetwork) (Object, Outcome, error) {
 	var d diff
+	if err := c.IP.check(c.Ref, c.Type); err != nil {
+		return nil, Outcome{}, err
+	}
 	n, _ := before.(*Network)
 	if n == nil {
 		n = &Network{Name: c.Ref.Name, VLAN: c.VLAN, MTU: c.MTU, Type: c.Type, Bridge: c.Bridge,
-			Active: true, Autostart: true, Hosts: slices.Sorted(slices.Values(c.Hosts))}
+			Active: true, Autostart: c.Autostart.Or(true), Hosts: slices.Sorted(slices.Values(c.Hosts)), IP: c.IP.made()}
 		d.set("network", nil, n.Name, "")
 		if c.VLAN != 0 {
 			d.set("vlan", nil, c.VLAN, "")
 		}
+		d.served(nil, n.IP)
 		d.set("hosts", nil, n.Hosts, "")
 		return d.onHosts(n, c)
 	}
@@ -549,15 +553,22 @@ func createNetwork(before Object, c CreateNetwork) (Object, Outcome, error) {
 	if n.VLAN != c.VLAN || n.Type != c.Type || c.Bridge != "" && n.Bridge != c.Bridge {
 		return nil, Outcome{}, &Error{Kind: ErrConflict, Object: c.Ref, Summary: "is there, and is another network",
 			Wanted: describeNetwork(c.Type, c.Bridge, c.VLAN), Found: describeNetwork(n.Type, n.Bridge, n.VLAN),
-			Hint: "choose another name, or delete that network with delete_vlan"}
+			Hint: "choose another name, or delete that network with delete_network"}
+	}
+	if err := serve(n, after, c, &d); err != nil {
+		return nil, Outcome{}, err
 	}
 	if c.MTU != 0 {
 		d.set("mtu", n.MTU, c.MTU, "")
 		after.MTU = c.MTU
 	}
+	autostart := true
+	if a, ok := c.Autostart.Get(); ok {
+		autostart = a
+	}
 	d.set("active", n.Active, true, "")
-	d.set("autostart", n.Autostart, true, "")
-	after.Active, after.Autostart = true, true
+	d.set("autostart", n.Autostart, autostart, "")
+	after.Active, after.Autostart = true, autostart
 	hosts := slices.Compact(slices.Sorted(slices.Values(append(slices.Clone(n.Hosts), c.Hosts...))))
 	d.set("hosts", n.Hosts, hosts, "")
 	after.Hosts = hosts

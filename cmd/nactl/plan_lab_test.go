@@ -33,6 +33,7 @@ var shipped = []struct {
 	{"debian.yml", []string{"-e", "vm=t1-plan-debian", "-e", "address=192.168.122.77/24"}, 3, false},
 	{"hosts.yml", nil, 0, false},
 	{"storage.yml", []string{"-e", "pool=t1-plan-pool", "-e", "path=/run/t1-plan-pool"}, 0, false},
+	{"networks.yml", []string{"-e", "network=t1-plan-inner"}, 0, false},
 	{"quickstart.yml", nil, 0, true},
 }
 

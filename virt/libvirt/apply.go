@@ -219,7 +219,7 @@ func (n *Node) Check(ctx context.Context, view virt.Reader, c virt.Change) error
 	case virt.StopPool, virt.DeletePool:
 		return n.checkPoolIdle(ctx, view, c.Object())
 	case virt.CreateNetwork:
-		return n.checkCreateNetwork(ctx, c)
+		return n.checkCreateNetwork(ctx, view, c)
 	case virt.DeleteNetwork:
 		return n.checkDeleteNetwork(ctx, view, c)
 	default:

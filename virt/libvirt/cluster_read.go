@@ -97,6 +97,7 @@ func mergeNetworks(nets []*virt.Network) (*virt.Network, error) {
 				Found: describe(out) + "; " + describe(n), Hint: "delete the wrong one with delete_vlan and its hosts"}
 		}
 		out.Active = out.Active && n.Active
+		out.IP = commonIP(out.IP, n.IP)
 		out.Autostart = out.Autostart && n.Autostart
 		out.Hosts = append(out.Hosts, n.Hosts...)
 	}

@@ -4,14 +4,13 @@ package libvirt
 
 import (
 	"context"
-	"encoding/xml"
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 
 	lv "libvirt.org/go/libvirt"
-	"libvirt.org/go/libvirtxml"
 
 	"github.com/nactl/nactl/virt"
 	"github.com/nactl/nactl/virt/ssh"
@@ -19,9 +18,15 @@ import (
 
 // The types of networks that nodes can be given.
 const (
-	typeOVS    = "openvswitch"
-	typeBridge = "bridge"
+	typeOVS      = "openvswitch"
+	typeBridge   = "bridge"
+	typeNAT      = "nat"
+	typeRoute    = "route"
+	typeIsolated = "isolated"
 )
+
+// servedTypes are those that the node itself serves, on a bridge that libvirt makes.
+var servedTypes = map[string]bool{typeNAT: true, typeRoute: true, typeIsolated: true}
 
 const lastVLAN = 4094
 
@@ -31,28 +36,88 @@ func refuseNetwork(c virt.CreateNetwork) error {
 		return &virt.Error{Kind: kind, Object: c.Ref, Summary: summary, Hint: hint}
 	}
 	switch {
-	case c.Type != typeOVS && c.Type != typeBridge:
-		return bad(virt.ErrInvalid, fmt.Sprintf("%q is no type of network that nactl makes", c.Type), "use openvswitch or bridge")
+	case c.Ref.Name == "" || strings.ContainsFunc(c.Ref.Name, func(r rune) bool { return r == '/' || r < ' ' || r == 0x7f }):
+		return bad(virt.ErrInvalid, "has a name that libvirt refuses", "leave slashes and control characters out of it")
+	case c.Bridge != "":
+		if err := validInterface(c.Ref, c.Bridge); err != nil {
+			return err
+		}
+	}
+	switch {
+	case c.Type != typeOVS && c.Type != typeBridge && !servedTypes[c.Type]:
+		return bad(virt.ErrInvalid, fmt.Sprintf("%q is no type of network that nactl makes", c.Type), "use nat, route, isolated, bridge or openvswitch")
 	case c.VLAN < 0 || c.VLAN > lastVLAN:
 		return bad(virt.ErrInvalid, fmt.Sprintf("%d is no VLAN id", c.VLAN), fmt.Sprintf("use 1 to %d", lastVLAN))
-	case c.Type == typeBridge && c.VLAN != 0:
-		return bad(virt.ErrUnsupported, "libvirt tags no VLAN on a Linux bridge", "use type openvswitch, or a bridge over a VLAN interface of the node")
+	case c.Type != typeOVS && c.VLAN != 0:
+		return bad(virt.ErrUnsupported, "libvirt tags no VLAN on a Linux bridge", "use type openvswitch, or create_vlan with the NIC that carries it")
 	case c.Type == typeBridge && c.Bridge == "":
 		return bad(virt.ErrInvalid, "needs the name of a bridge", "give bridge, as br0")
-	case c.MTU != 0:
+	case c.MTU != 0 && !servedTypes[c.Type]:
 		return bad(virt.ErrUnsupported, "its MTU is that of the node's bridge, which libvirt does not set", "leave mtu out, and set it on the bridge")
+	case (c.Type == typeNAT || c.Type == typeRoute) && c.IP.Address == "" && isNil(c.Before):
+		return bad(virt.ErrInvalid, "needs an address: the node leads out of it", "give address, as 192.168.50.1/24, or make it isolated")
 	default:
 		return nil
 	}
 }
 
-// checkCreateNetwork looks whether the bridge is there.
-func (n *Node) checkCreateNetwork(ctx context.Context, c virt.CreateNetwork) error {
+// isNil tells whether a step saw no network.
+func isNil(o virt.Object) bool {
+	n, ok := o.(*virt.Network)
+	return !ok || n == nil
+}
+
+// maxInterface is how long the kernel lets the name of an interface be.
+const maxInterface = 15
+
+// validInterface refuses what no interface can be called.
+func validInterface(ref virt.Ref, name string) error {
+	bad := func(r rune) bool { return r <= ' ' || r == 0x7f || r == '/' || r == ':' || r > 0x7e }
+	if len(name) <= maxInterface && name != "." && name != ".." && name != "" && !strings.ContainsFunc(name, bad) {
+		return nil
+	}
+	return &virt.Error{Kind: virt.ErrInvalid, Object: ref, Summary: fmt.Sprintf("no interface of a host can be called %q", name),
+		Hint: fmt.Sprintf("use at most %d characters, without slashes, colons and spaces", maxInterface)}
+}
+
+// checkCreateNetwork looks whether the bridge is there, or of a network that the
+// node serves whether it would be in the way of another.
+func (n *Node) checkCreateNetwork(ctx context.Context, view virt.Reader, c virt.CreateNetwork) error {
 	if err := refuseNetwork(c); err != nil {
 		return err
 	}
+	if servedTypes[c.Type] {
+		return n.checkServed(ctx, view, c)
+	}
 	_, err := n.bridge(ctx, c)
 	return err
+}
+
+// checkServed refuses the bridge, or the addresses, of another network.
+func (n *Node) checkServed(ctx context.Context, view virt.Reader, c virt.CreateNetwork) error {
+	all, err := view.Networks(ctx)
+	if err != nil {
+		return err
+	}
+	own, ownErr := netip.ParsePrefix(c.IP.Address)
+	for _, other := range all {
+		if other.Name == c.Ref.Name || !slices.Contains(other.Hosts, n.cfg.Name) {
+			continue
+		}
+		if c.Bridge != "" && other.Bridge == c.Bridge {
+			return &virt.Error{Kind: virt.ErrConflict, Object: c.Ref, Summary: fmt.Sprintf("bridge %q is that of another network", c.Bridge),
+				Found: "network " + other.Name, Hint: "leave bridge out, or name another"}
+		}
+		if other.IP == nil || ownErr != nil {
+			continue
+		}
+		theirs, err := netip.ParsePrefix(other.IP.Address)
+		if err == nil && own.Overlaps(theirs) {
+			return &virt.Error{Kind: virt.ErrConflict, Object: c.Ref, Summary: "has addresses that another network of the node has",
+				Wanted: c.IP.Address, Found: fmt.Sprintf("network %s with %s", other.Name, other.IP.Address), Hint: "choose another address"}
+		}
+	}
+	return nil
 }
 
 // bridge gives the node's bridge for a network: the one that is named, which has
@@ -133,12 +198,19 @@ func (n *Node) hostExec(ctx context.Context, cmd ssh.Command) (ssh.Result, error
 // createNetwork defines a network over a bridge, or brings one that is there
 // into force. A network that cannot be started is taken back.
 func (n *Node) createNetwork(ctx context.Context, c virt.CreateNetwork, e *edit) error {
-	if e.now != nil {
-		return n.activateNetwork(ctx, c.Ref.Name)
+	autostart := e.after.(*virt.Network).Autostart
+	if now, ok := e.now.(*virt.Network); ok && now != nil {
+		if err := n.activateNetwork(ctx, c.Ref.Name, autostart); err != nil {
+			return err
+		}
+		return n.updateLeases(ctx, now, e.after.(*virt.Network))
 	}
-	bridge, err := n.bridge(ctx, c)
-	if err != nil {
-		return err
+	bridge := c.Bridge
+	if !servedTypes[c.Type] {
+		var err error
+		if bridge, err = n.bridge(ctx, c); err != nil {
+			return err
+		}
 	}
 	body, err := networkXML(c, bridge)
 	if err != nil {
@@ -151,7 +223,7 @@ func (n *Node) createNetwork(ctx context.Context, c virt.CreateNetwork, e *edit)
 		}
 		defer net.Free()
 		err = net.Create()
-		if err == nil {
+		if err == nil && autostart {
 			err = net.SetAutostart(true)
 		}
 		if err != nil && !isLost(err) {
@@ -170,26 +242,8 @@ func ignoreMissing(err error) error {
 	return err
 }
 
-// networkXML writes the definition of a network over an existing bridge.
-func networkXML(c virt.CreateNetwork, bridge string) (string, error) {
-	def := libvirtxml.Network{
-		XMLName: xml.Name{Local: "network"},
-		Name:    c.Ref.Name,
-		Forward: &libvirtxml.NetworkForward{Mode: "bridge"},
-		Bridge:  &libvirtxml.NetworkBridge{Name: bridge},
-	}
-	if c.Type == typeOVS {
-		def.VirtualPort = &libvirtxml.NetworkVirtualPort{Params: &libvirtxml.NetworkVirtualPortParams{
-			OpenVSwitch: &libvirtxml.NetworkVirtualPortParamsOpenVSwitch{}}}
-	}
-	if c.VLAN != 0 {
-		def.VLAN = &libvirtxml.NetworkVLAN{Tags: []libvirtxml.NetworkVLANTag{{ID: uint(c.VLAN)}}}
-	}
-	return def.Marshal()
-}
-
-// activateNetwork starts a network, now and with its host.
-func (n *Node) activateNetwork(ctx context.Context, name string) error {
+// activateNetwork starts a network, now and, if wanted, with its host.
+func (n *Node) activateNetwork(ctx context.Context, name string, autostart bool) error {
 	err := n.do(ctx, "start the network", func(c *lv.Connect) error {
 		return lookUpNetwork(c, name, func(net *lv.Network) error {
 			active, err := net.IsActive()
@@ -201,7 +255,7 @@ func (n *Node) activateNetwork(ctx context.Context, name string) error {
 					return err
 				}
 			}
-			return net.SetAutostart(true)
+			return net.SetAutostart(autostart)
 		})
 	})
 	return aboutNetwork(err, name)

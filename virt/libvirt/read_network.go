@@ -65,7 +65,7 @@ func lookUpNetwork(c *lv.Connect, name string, fn func(net *lv.Network) error) e
 func aboutNetwork(err error, name string) error {
 	ref := virt.NetworkRef(name)
 	if isCode(err, lv.ERR_NO_NETWORK) {
-		return virt.NotFound(ref, "make it with create_vlan, or check its name")
+		return virt.NotFound(ref, "make it with create_network or create_vlan, or check its name")
 	}
 	return about(err, ref)
 }
@@ -114,6 +114,9 @@ func parseNetwork(xml string, out *virt.Network) error {
 	}
 	if attr(root, "virtualport", "type") == "openvswitch" {
 		out.Type = "openvswitch"
+	}
+	if servedTypes[out.Type] {
+		out.IP = parseServed(root)
 	}
 	if tag := root.FindElement("./vlan/tag"); tag != nil {
 		out.VLAN = number(tag.SelectAttrValue("id", ""))

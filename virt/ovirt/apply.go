@@ -124,6 +124,9 @@ func (e *Engine) executor(c virt.Change) executor {
 
 // Supports tells whether an engine knows the change.
 func (e *Engine) Supports(c virt.Change) error {
+	if net, ok := c.(virt.CreateNetwork); ok && !net.IP.IsZero() {
+		return virt.Unsupported("an oVirt engine", c, "an engine's networks have no address, DHCP or DNS of their own: leave them out for this target")
+	}
 	if e.executor(c) != nil {
 		return e.mayTag(c)
 	}

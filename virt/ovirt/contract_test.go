@@ -77,6 +77,9 @@ var engineUnsupported = map[string]string{
 	"stop_pool":       "the storage of an engine is its administrator's",
 	"delete_pool":     "the storage of an engine is its administrator's",
 	"create_volume":   "a disk of an engine is made with its VM", "clone_volume": "a disk of an engine is made with its VM", "resize_volume": "a disk of an engine is made with its VM", "delete_volume": "a disk of an engine is made with its VM", "upload_volume": "a disk of an engine is made with its VM",
+	"create_network/served":         "an engine's networks serve nothing",
+	"create_network/leases":         "an engine's networks serve nothing",
+	"create_network/leases exactly": "an engine's networks serve nothing",
 }
 
 func small() ovirtsim.Options {

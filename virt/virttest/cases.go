@@ -58,6 +58,7 @@ func (r *runner) cases() []testCase {
 	out = append(out, r.snapshots()...)
 	out = append(out, r.networks()...)
 	out = append(out, r.storage()...)
+	out = append(out, served()...)
 	out = append(out, r.engines()...)
 	out = append(out, r.guest()...)
 	out = append(out, r.accounts()...)

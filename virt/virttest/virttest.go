@@ -123,6 +123,8 @@ type testCase struct {
 	guest bool
 	// absentIsDone: without its object there is nothing to do.
 	absentIsDone bool
+	// network: what is changed is a network; it is removed afterwards.
+	network bool
 	// host: what is changed is the host Elsewhere.
 	host bool
 	// alone: what is changed needs no VM.
@@ -218,6 +220,9 @@ func (r *runner) prepare(t *testing.T, c testCase) string {
 	}
 	if c.alone {
 		return r.prepareAlone(t, c)
+	}
+	if c.network {
+		return r.prepareNetwork(t, c)
 	}
 	name := r.newName()
 	t.Cleanup(func() { r.remove(t, name) })
