@@ -178,7 +178,35 @@ type Migrate struct {
 	CopyStorage bool              `json:"copy_storage,omitempty"`
 	Bandwidth   int64             `json:"bandwidth,omitempty"` // bytes a second; 0 = no limit
 	Networks    map[string]string `json:"networks,omitempty"`  // here → there
+	Tuning      Tuning            `json:"tuning,omitzero"`
 }
+
+// Tuning says how a running VM gets to the other host. Its zero value leaves all
+// to the platform.
+type Tuning struct {
+	// Mode is who conducts the move of a VM between nodes: ModeClient or ModePeer;
+	// empty = ModeClient.
+	Mode string `json:"mode,omitempty"`
+	// PostCopy lets the guest go on at its destination after one pass over its
+	// memory; what is left follows. Then it needs both hosts until all is there.
+	PostCopy bool `json:"post_copy,omitempty"`
+	// AutoConverge slows a guest down that writes faster than its memory is sent.
+	// Absent: the platform's; nodes do.
+	AutoConverge Opt[bool]     `json:"auto_converge,omitzero"`
+	Compressed   bool          `json:"compressed,omitempty"` // memory that is sent again is sent as its difference (XBZRLE)
+	Parallel     int           `json:"parallel,omitempty"`   // connections side by side for the memory; 0 = one
+	Timeout      time.Duration `json:"timeout,omitempty"`    // after which the move is given up; 0 = never
+}
+
+// Who conducts a move between nodes.
+const (
+	// ModeClient: this process tells each node what to do next. When it dies, the
+	// source keeps the VM.
+	ModeClient = "client"
+	// ModePeer: the source's daemon speaks with the destination's, over a relay of
+	// this process.
+	ModePeer = "peer"
+)
 
 // Moved is the result of Migrate.
 type Moved struct {

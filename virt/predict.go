@@ -521,6 +521,10 @@ func migrate(vm, after *VM, c Migrate, d *diff) error {
 	case !known:
 		return &Error{Kind: ErrUndecided, Object: vm.Ref(), Summary: "its host is known only afterwards"}
 	case c.Host == from, c.AwayFrom != "" && c.AwayFrom != from:
+		if vm.Arrived != "" {
+			d.set("arrived_from", vm.Arrived, nil, "what a move that broke off has left there is cleared away")
+			after.Arrived = ""
+		}
 		return nil
 	case c.Host != "":
 		d.set("host", from, c.Host, "")

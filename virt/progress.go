@@ -12,6 +12,7 @@ type Progress struct {
 	Done  int64         `json:"done,omitempty"`
 	Total int64         `json:"total,omitempty"`
 	Unit  string        `json:"unit,omitempty"` // "bytes", or empty for a count
+	Rate  int64         `json:"rate,omitempty"` // of the unit, a second
 	ETA   time.Duration `json:"eta,omitempty"`
 }
 

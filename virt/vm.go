@@ -74,6 +74,9 @@ type VM struct {
 	// Unfinished holds the id of the run that made the VM and did not end; empty
 	// for a whole VM.
 	Unfinished string `json:"unfinished,omitempty"`
+	// Arrived is the host that the VM was moved from by a run that did not end: copies
+	// of its disks are left there. Empty where there is nothing to be cleared away.
+	Arrived string `json:"arrived_from,omitempty"`
 	// Native is the platform's own stored form (domain XML, secrets left out);
 	// empty where there is none.
 	Native string `json:"-"`

@@ -135,6 +135,9 @@ func (a *activity) doing() string {
 	if p.ETA > 0 {
 		text += ", " + time.Duration(p.ETA).Round(time.Second).String() + " to go"
 	}
+	if p.Rate > 0 {
+		text += ", " + amount(p.Rate) + "/s"
+	}
 	return text
 }
 

@@ -112,7 +112,7 @@ func TestLiveRegion(t *testing.T) {
 		synctest.Wait()
 		s.shows(head, "", "[1/2] Move · migrate", "  lab: migrate vm web-1  1.2s")
 
-		w.Emit(NewProgress(step, virt.Progress{What: "moving memory", Done: 3 * virt.GiB / 2, Total: 2 * virt.GiB, Unit: "bytes", ETA: 4 * time.Second}))
+		w.Emit(NewProgress(step, virt.Progress{What: "moving memory", Done: 3 * virt.GiB / 2, Total: 2 * virt.GiB, Unit: "bytes", Rate: 96 * virt.MiB, ETA: 4 * time.Second}))
 		time.Sleep(time.Second)
 		synctest.Wait()
 		s.shows(head, "", "[1/2] Move · migrate", "  lab: moving memory, 1.5 GiB of 2 GiB (75%), 4s to …  2.2s")

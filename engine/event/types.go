@@ -123,12 +123,13 @@ type Progress struct {
 	Done   int64     `json:"done,omitempty"`
 	Total  int64     `json:"total,omitempty"` // 0 = nobody knows
 	Unit   string    `json:"unit,omitempty"`  // "bytes", or empty for a count
+	Rate   int64     `json:"rate,omitempty"`  // of the unit, a second
 	ETA    Seconds   `json:"eta,omitempty"`
 }
 
 // NewProgress makes the event of what a change reports.
 func NewProgress(at At, p virt.Progress) Progress {
-	return Progress{At: at, What: p.What, Done: p.Done, Total: p.Total, Unit: p.Unit, ETA: Seconds(p.ETA)}
+	return Progress{At: at, What: p.What, Done: p.Done, Total: p.Total, Unit: p.Unit, Rate: p.Rate, ETA: Seconds(p.ETA)}
 }
 
 // Intent says that a change is about to be applied. In a journal, an intent

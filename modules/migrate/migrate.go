@@ -10,14 +10,11 @@ import (
 
 // Args are the arguments of migrate.
 type Args struct {
-	VM          string              `arg:"vm,required,identity" doc:"name of the VM"`
-	Host        string              `arg:"host,identity" doc:"the host that it is to be on"`
-	Cluster     string              `arg:"cluster,identity" doc:"the cluster of the same data centre that it is to be in, on whichever host; of engines only"`
-	AwayFrom    string              `arg:"away_from,identity" doc:"a host that it is not to be on; another one is chosen"`
-	Live        bool                `arg:"live" default:"true" doc:"keep the guest running while it moves; a stopped VM moves as a definition"`
-	CopyStorage bool                `arg:"copy_storage" doc:"copy disks that both hosts do not share"`
-	Bandwidth   step.Opt[step.Size] `arg:"bandwidth" doc:"at most this much a second"`
-	Networks    map[string]string   `arg:"networks" doc:"networks that have another name on the destination: {here: there}"`
+	VM       string `arg:"vm,required,identity" doc:"name of the VM"`
+	Host     string `arg:"host,identity" doc:"the host that it is to be on"`
+	Cluster  string `arg:"cluster,identity" doc:"the cluster of the same data centre that it is to be in, on whichever host; of engines only"`
+	AwayFrom string `arg:"away_from,identity" doc:"a host that it is not to be on; another one is chosen"`
+	How
 }
 
 // Output is what migrate gives.
@@ -31,7 +28,10 @@ var Spec = &step.Spec{
 	Name:    "migrate",
 	Summary: "Moves a VM to another host or cluster, running or stopped",
 	Doc: "A VM that is already there is left alone. Everything that could prevent the move is looked for before anything moves, and reported together.\n" +
-		"Interrupting a running move leaves the VM where it was.\n" +
+		"Interrupting a running move leaves the VM where it was; with `post_copy`, where it is by then.\n" +
+		"Between nodes this process tells both what to do next, and the data go from node to node (`mode: client`). If it dies halfway, the source keeps the VM. " +
+		"With `mode: peer` the source's libvirt conducts the move, through this process: if that is cut off just while the VM changes over, the source cannot know that it has arrived. " +
+		"Either way, a move that broke off is finished, or its leftovers cleared away, by the next `migrate` of the VM.\n" +
 		"On engines a stopped VM is on no host, but in a cluster: `cluster` moves it, too. The other cluster has to have the VM's networks, and for a running VM a host that is up.",
 	New:     func() step.Step { return &Args{} },
 	Changes: []virt.Change{virt.Migrate{}},
@@ -43,7 +43,10 @@ var Spec = &step.Spec{
 }
 
 // Validate demands one of host, cluster and away_from.
-func (a *Args) Validate(v *step.Validation) { v.OneOf("migrate", "host", "cluster", "away_from") }
+func (a *Args) Validate(v *step.Validation) {
+	v.OneOf("migrate", "host", "cluster", "away_from")
+	a.Check(v)
+}
 
 // Ensure moves the VM, if it has to.
 func (a *Args) Ensure(ctx context.Context, env *step.Env) (step.Result, error) {
@@ -51,12 +54,9 @@ func (a *Args) Ensure(ctx context.Context, env *step.Env) (step.Result, error) {
 	if err != nil {
 		return step.Result{}, err
 	}
-	bandwidth, _ := a.Bandwidth.Get()
-	_, err = env.Apply(ctx, virt.Migrate{
-		On: virt.OnVM(vm), Host: a.Host, Cluster: a.Cluster, AwayFrom: a.AwayFrom, Live: a.Live && vm.State.IsLive(), CopyStorage: a.CopyStorage,
-		Bandwidth: int64(bandwidth), Networks: a.Networks,
-	})
-	if err != nil {
+	c := a.Change(vm)
+	c.Host, c.Cluster, c.AwayFrom = a.Host, a.Cluster, a.AwayFrom
+	if _, err = env.Apply(ctx, c); err != nil {
 		return step.Result{}, err
 	}
 	vm, err = env.VM(ctx, a.VM)

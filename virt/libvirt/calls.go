@@ -41,8 +41,13 @@ func (n *Node) read(ctx context.Context, op string, fn func(c *lv.Connect) error
 // else. Then abort, when there is one, is called on the shared connection to end
 // the job politely; if fn has not returned within the grace, it is cut off.
 func (n *Node) long(ctx context.Context, op string, fn func(c *lv.Connect) error, abort func(c *lv.Connect)) error {
+	return n.longOn(ctx, op, func(k *conn) error { return fn(k.c) }, abort)
+}
+
+// longOn is long for calls that need to know of the connection itself.
+func (n *Node) longOn(ctx context.Context, op string, fn func(k *conn) error, abort func(c *lv.Connect)) error {
 	if n.addr.direct {
-		return n.do(ctx, op, fn)
+		return n.do(ctx, op, func(c *lv.Connect) error { return fn(&conn{c: c}) })
 	}
 	select {
 	case n.longSlots <- struct{}{}:
@@ -66,7 +71,7 @@ func (n *Node) long(ctx context.Context, op string, fn func(c *lv.Connect) error
 		})
 		defer stop()
 	}
-	err = n.run(ctx, k, grace, fn)
+	err = n.run(ctx, k, grace, func(*lv.Connect) error { return fn(k) })
 	if isLost(err) && ctx.Err() == nil {
 		return n.outcomeUnknown(op, err)
 	}

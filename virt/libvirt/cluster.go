@@ -118,6 +118,7 @@ func isAway(err error) bool {
 // sighting is where an object is in the cluster.
 type sighting[T any] struct {
 	on   []reply[T] // the members that have it
+	left *Node      // the member that a move which broke off has left something of a VM on
 	away []reply[T] // the members that could not be asked
 }
 
@@ -180,7 +181,11 @@ func (c *Cluster) locate(ctx context.Context, name string) (sighting[*virt.VM], 
 		return s, err
 	case len(s.on) == 0:
 		return s, s.lost(ref, "make it with create_vm, or check its name")
+	case len(s.on) == 2 && c.halfMoved(ctx, &s):
 	case len(s.on) > 1:
+		if host := c.onTheWay(ctx, s); host != "" {
+			return s, &virt.Error{Kind: virt.ErrBusy, Object: ref, Summary: "is just being moved", Found: host, Hint: "wait until the move is over"}
+		}
 		var hosts []string
 		for _, r := range s.on {
 			hosts = append(hosts, fmt.Sprintf("%s (%s)", r.node.cfg.Name, r.value.State))
@@ -190,4 +195,52 @@ func (c *Cluster) locate(ctx context.Context, name string) (sighting[*virt.VM], 
 	}
 	s.on[0].value.Cluster = c.name
 	return s, nil
+}
+
+// halfMoved tells whether one of two members has of a VM only what a move has left
+// that broke off; then the other one has the VM.
+func (c *Cluster) halfMoved(ctx context.Context, s *sighting[*virt.VM]) bool {
+	a, b := s.on[0], s.on[1]
+	pa, pb := a.node.ask(ctx, a.value.Name), b.node.ask(ctx, b.value.Name)
+	switch aLeft, bLeft := leftOver(pa, pb), leftOver(pb, pa); {
+	case aLeft == bLeft: // both, when it is stopped: the mark of its arrival decides
+		if !aLeft || (a.value.Arrived == b.node.cfg.Name) == (b.value.Arrived == a.node.cfg.Name) {
+			return false
+		}
+		if aLeft = b.value.Arrived != ""; aLeft {
+			s.on, s.left = s.on[1:], a.node
+		} else {
+			s.on, s.left = s.on[:1], b.node
+		}
+	case aLeft:
+		s.on, s.left = s.on[1:], a.node
+	default:
+		s.on, s.left = s.on[:1], b.node
+	}
+	return true
+}
+
+// onTheWay names the members that are at work on moving a VM; empty when none is.
+func (c *Cluster) onTheWay(ctx context.Context, s sighting[*virt.VM]) string {
+	var hosts []string
+	for _, r := range s.on {
+		p := r.node.ask(ctx, r.value.Name)
+		if p.moving() {
+			hosts = append(hosts, p.String())
+		}
+	}
+	return strings.Join(hosts, "; ")
+}
+
+// clear removes what a move that broke off has left of a VM on another member, now
+// that something is to be done with the VM. The caller has the lock on it.
+func (c *Cluster) clear(ctx context.Context, s sighting[*virt.VM]) (warnings []string, err error) {
+	if s.left == nil {
+		return nil, nil
+	}
+	vm := s.on[0].value
+	if err := s.left.dropLeft(ctx, vm.Name, vm.ID.Or("")); err != nil {
+		return nil, err
+	}
+	return []string{fmt.Sprintf("%s is on %s: what a move that broke off had left of it on %s was removed", vm.Ref(), s.on[0].node.cfg.Name, s.left.cfg.Name)}, nil
 }

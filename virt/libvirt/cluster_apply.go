@@ -165,6 +165,10 @@ func (c *Cluster) Apply(ctx context.Context, ch virt.Change) (virt.Outcome, erro
 		return virt.Outcome{}, err
 	}
 	n := s.on[0].node
+	cleared, err := c.clear(ctx, s)
+	if err != nil {
+		return virt.Outcome{}, err
+	}
 	var out virt.Outcome
 	if start, ok := ch.(virt.Start); ok {
 		out, err = c.start(ctx, n, s.on[0].value, start)
@@ -174,7 +178,7 @@ func (c *Cluster) Apply(ctx context.Context, ch virt.Change) (virt.Outcome, erro
 	if _, ok := ch.(virt.DeleteVM); ok && err == nil {
 		c.place.settle(ref.Name)
 	}
-	out.Warnings = append(out.Warnings, s.warnings(ref)...)
+	out.Warnings = append(append(out.Warnings, cleared...), s.warnings(ref)...)
 	return out, err
 }
 
@@ -302,35 +306,93 @@ func (c *Cluster) destinations(ctx context.Context, view virt.Reader, vm *virt.V
 	return from, to, err
 }
 
-// migrate moves a VM to another member.
+// migrate moves a VM to another member, or ends a move that broke off.
 func (c *Cluster) migrate(ctx context.Context, ch virt.Migrate) (virt.Outcome, error) {
+	if err := c.choose(ctx, &ch); err != nil {
+		return virt.Outcome{}, err
+	}
 	s, err := c.locate(ctx, ch.Ref.Name)
 	if err != nil {
 		return virt.Outcome{}, err
 	}
 	vm := s.on[0].value
 	_, out, err := virt.Decide(c, vm, ch)
-	if err != nil || !out.Changed {
+	if err != nil || !out.Changed && s.left == nil {
 		return out, err
 	}
-	from, to, err := c.destinations(ctx, c, vm, ch)
-	if err != nil || len(to) == 0 {
+	from := s.on[0].node
+	unlock, err := from.locks.Lock(ctx, ch.Ref)
+	if err != nil {
 		return virt.Outcome{}, err
 	}
-	ch.Host, ch.AwayFrom = to[0].cfg.Name, ""
-	// No other change to the VM may run on either side.
-	for _, n := range []*Node{from, to[0]} {
-		unlock, err := n.locks.Lock(ctx, ch.Ref)
-		if err != nil {
-			return virt.Outcome{}, err
-		}
-		defer unlock()
+	defer unlock()
+	cleared, err := c.clear(ctx, s)
+	if err == nil && vm.Arrived != "" {
+		err = c.finishArrival(ctx, from, vm)
 	}
+	if err != nil {
+		return virt.Outcome{}, err
+	}
+	warnings := append(cleared, s.warnings(ch.Ref)...)
+	_, to, err := c.destinations(ctx, c, vm, ch)
+	if err != nil || len(to) == 0 {
+		out.Warnings = append(out.Warnings, warnings...)
+		return out, err
+	}
+	// No other change to the VM may run on either side.
+	there, err := to[0].locks.Lock(ctx, ch.Ref)
+	if err != nil {
+		return virt.Outcome{}, err
+	}
+	defer there()
+	if vm.State == virt.Paused && len(s.away) > 0 && from.ask(ctx, vm.Name).stranded() {
+		return virt.Outcome{}, s.lost(ch.Ref, "it stands still on "+from.cfg.Name+" after a move that broke off, and may run on a member that cannot be asked: bring that back")
+	}
+	ch.Host, ch.AwayFrom = to[0].cfg.Name, ""
 	moved, err := migrate(ctx, from, to[0], vm, ch, c.moveOptions())
 	c.Forget(ch.Ref)
 	if err != nil {
 		return virt.Outcome{}, err
 	}
-	moved.Warnings = append(moved.Warnings, s.warnings(ch.Ref)...)
+	moved.Warnings = append(moved.Warnings, warnings...)
 	return moved, nil
+}
+
+// choose settles where a VM goes that is on several members stopped: a move of its
+// definition broke off between them, and the member that it is to be on has it.
+func (c *Cluster) choose(ctx context.Context, ch *virt.Migrate) error {
+	if ch.Host == "" {
+		return nil
+	}
+	to, err := c.member(ch.Host)
+	if err != nil {
+		return nil // that is told where the destination is looked for
+	}
+	s, err := find(ctx, c, ch.Ref, func(ctx context.Context, n *Node) (*virt.VM, error) { return n.VM(ctx, ch.Ref.Name) })
+	if err != nil || len(s.on) != 2 {
+		return nil // likewise
+	}
+	for i, r := range s.on {
+		other := s.on[1-i]
+		if r.node != to || other.node == to {
+			continue
+		}
+		left, real := other.node.ask(ctx, ch.Ref.Name), to.ask(ctx, ch.Ref.Name)
+		if !left.active && !real.active && leftOver(left, real) {
+			return other.node.dropLeft(ctx, ch.Ref.Name, real.uuid)
+		}
+	}
+	return nil
+}
+
+// finishArrival ends a move whose run did not: its VM is here, and copies are left
+// where it came from.
+func (c *Cluster) finishArrival(ctx context.Context, here *Node, vm *virt.VM) error {
+	from, err := c.member(vm.Arrived)
+	if errors.Is(err, virt.ErrNotFound) {
+		return here.unmarkArrival(ctx, vm.Name) // that node is no member any more
+	} else if err != nil {
+		return err
+	}
+	return finishArrival(ctx, from, here, vm)
 }

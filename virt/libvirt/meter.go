@@ -13,7 +13,8 @@ import (
 // meter counts libvirt's calls where they pass the tunnel. All connections of a
 // node share one.
 type meter struct {
-	onCall func(program, procedure uint32)
+	onCall  func(program, procedure uint32)
+	onReply func(program, procedure uint32) // before the reply is passed on
 
 	mu          sync.Mutex
 	connections int
@@ -132,8 +133,11 @@ func (m *meter) sent(open *openCalls) *frames {
 }
 
 func (m *meter) received(open *openCalls) *frames {
-	return &frames{on: func(program, _, typ uint32) {
+	return &frames{on: func(program, procedure, typ uint32) {
 		if program != programKeepAlive && (typ == typeReply || typ == typeReplyFDs) {
+			if m.onReply != nil {
+				m.onReply(program, procedure)
+			}
 			if open.add(-1) {
 				m.reply(1)
 			}

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -46,14 +45,14 @@ type move struct {
 // migrate moves a VM. The caller has the lock on it, and has called checkMigrate
 // a moment ago.
 //
-// Running VMs go peer to peer over a relay: the nodes need not trust each other.
-// Where sshd does not forward for us, this process manages the move over two
-// connections of its own. What is on storage of the node's own is copied, and
-// deleted at the source once the VM is there.
+// What is on storage of the node's own is copied, and deleted at the source once
+// the VM is there.
 //
 // When the move breaks off, for whatever reason, both nodes are asked where the
-// VM is, and the error says so. Kinds: the context's own error, ErrOutcomeUnknown
-// when the connection was lost, else libvirt's.
+// VM is: what a move that took has left is cleared away, a VM that a broken one
+// has left standing goes on, and the error says where it is. Kinds: the context's
+// own error, ErrTimeout, ErrOutcomeUnknown when the connection was lost, else
+// libvirt's.
 func migrate(ctx context.Context, from, to *Node, vm *virt.VM, c virt.Migrate, opts migrateOptions) (virt.Outcome, error) {
 	if from.cfg.Name == to.cfg.Name {
 		return virt.Outcome{}, nil
@@ -73,15 +72,21 @@ func migrate(ctx context.Context, from, to *Node, vm *virt.VM, c virt.Migrate, o
 			return virt.Outcome{}, err
 		}
 	}
+	if err := m.goOn(ctx); err != nil {
+		return virt.Outcome{}, err
+	}
 	began := time.Now()
-	copies, err := m.copyDisks(ctx)
-	if err == nil {
-		err = m.perform(ctx)
-	}
+	copies, err := m.within(ctx, func(ctx context.Context) (*diskCopies, error) {
+		copies, err := m.copyDisks(ctx)
+		if err == nil {
+			err = m.perform(ctx)
+		}
+		if err != nil {
+			return copies, m.brokeOff(ctx, copies, err)
+		}
+		return copies, m.arrived(ctx)
+	})
 	if err != nil {
-		return virt.Outcome{}, m.brokeOff(ctx, copies, err)
-	}
-	if err := m.arrived(ctx); err != nil {
 		return virt.Outcome{}, err
 	}
 	moved := m.stats(ctx)
@@ -95,6 +100,16 @@ func migrate(ctx context.Context, from, to *Node, vm *virt.VM, c virt.Migrate, o
 	m.out.Result = moved
 	m.out.Summary = summary(moved, m.active)
 	return m.out, nil
+}
+
+// within moves the VM in the time that it was given, if it was.
+func (m *move) within(ctx context.Context, fn func(ctx context.Context) (*diskCopies, error)) (*diskCopies, error) {
+	if limit := m.c.Tuning.Timeout; limit > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, limit, virt.ErrTimeout)
+		defer cancel()
+	}
+	return fn(ctx)
 }
 
 // forget drops what both nodes knew of the VM and its volumes.
@@ -148,7 +163,7 @@ func (m *move) look(ctx context.Context) error {
 				return err
 			}
 		}
-		if len(m.c.Networks) == 0 {
+		if !m.rewrites() {
 			return nil
 		}
 		if m.active {
@@ -159,18 +174,32 @@ func (m *move) look(ctx context.Context) error {
 		stored, err = d.GetXMLDesc(lv.DOMAIN_XML_SECURE | lv.DOMAIN_XML_INACTIVE | lv.DOMAIN_XML_MIGRATABLE)
 		return err
 	})
-	if err != nil || len(m.c.Networks) == 0 {
+	if err != nil || !m.rewrites() {
 		return err
 	}
 	if m.active {
-		if m.destXML, err = renameNetworks(live, m.c.Networks); err != nil {
+		if m.destXML, err = m.rewrite(live); err != nil {
 			return fmt.Errorf("%s: %w", m.vm.Ref(), err)
 		}
 	}
 	if m.persistent {
-		m.persistXML, err = renameNetworks(stored, m.c.Networks)
+		m.persistXML, err = m.rewrite(stored)
 	}
 	return err
+}
+
+// rewrites tells whether the VM is defined otherwise at its destination.
+func (m *move) rewrites() bool { return len(m.c.Networks) > 0 || len(m.plan.copied) > 0 }
+
+// rewrite makes the VM's definition what it is to be at its destination: on the
+// networks there and, where its disks are copied, with a mark that says where from,
+// for as long as there is something to be cleared away.
+func (m *move) rewrite(text string) (string, error) {
+	text, err := renameNetworks(text, m.c.Networks)
+	if err != nil || len(m.plan.copied) == 0 {
+		return text, err
+	}
+	return markArrival(text, m.from.cfg.Name)
 }
 
 // renameNetworks connects a domain's interfaces to other networks.
@@ -228,7 +257,19 @@ func (m *move) flags() lv.DomainMigrateFlags {
 	}
 	flags |= lv.MIGRATE_ABORT_ON_ERROR
 	if m.c.Live {
-		flags |= lv.MIGRATE_LIVE | lv.MIGRATE_AUTO_CONVERGE
+		flags |= lv.MIGRATE_LIVE
+		if m.c.Tuning.AutoConverge.Or(true) {
+			flags |= lv.MIGRATE_AUTO_CONVERGE
+		}
+		if m.c.Tuning.PostCopy {
+			flags |= lv.MIGRATE_POSTCOPY
+		}
+	}
+	if m.c.Tuning.Compressed {
+		flags |= lv.MIGRATE_COMPRESSED
+	}
+	if m.c.Tuning.Parallel > 0 {
+		flags |= lv.MIGRATE_PARALLEL
 	}
 	if len(m.targets()) > 0 {
 		flags |= lv.MIGRATE_NON_SHARED_DISK
@@ -257,6 +298,12 @@ func (m *move) params() *lv.DomainMigrateParameters {
 		// libvirt counts MiB a second; half of one is one.
 		p.Bandwidth, p.BandwidthSet = uint64((m.c.Bandwidth+virt.MiB-1)/virt.MiB), true
 	}
+	if n := m.c.Tuning.Parallel; n > 0 && m.active {
+		p.ParallelConnections, p.ParallelConnectionsSet = n, true
+	}
+	if m.c.Tuning.Compressed && m.active {
+		p.Compression, p.CompressionSet = "xbzrle", true
+	}
 	if host := m.to.cfg.Address; host != "" && m.active {
 		if strings.Contains(host, ":") && !strings.HasPrefix(host, "[") {
 			host = "[" + host + "]"
@@ -266,95 +313,12 @@ func (m *move) params() *lv.DomainMigrateParameters {
 	return p
 }
 
-// attempt moves the VM over a relay, or, where there can be none, under our own
-// management. Falling back is safe only while nothing has happened: as long as
-// the source has not reached the destination.
-func (m *move) attempt(ctx context.Context, flags lv.DomainMigrateFlags) error {
-	if m.active {
-		r, err := openRelay(ctx, m.from, m.to)
-		if err == nil {
-			err = m.overRelay(ctx, r, flags)
-			// A socket that stays behind does not undo the move.
-			if left := r.close(ctx); left != nil {
-				m.out.Warnings = append(m.out.Warnings, left.Error())
-			}
-			if err == nil || r.used() || ctx.Err() != nil {
-				return err
-			}
-		} else if ctx.Err() != nil || errors.Is(err, virt.ErrUnreachable) {
-			return err
-		}
-	}
-	return m.managed(ctx, flags)
-}
-
-const moving = "move the VM to another node"
-
-func (m *move) overRelay(ctx context.Context, r *relay, flags lv.DomainMigrateFlags) error {
-	over, stop := context.WithCancel(context.Background())
-	defer stop()
-	err := m.from.longDomain(ctx, moving, m.vm.Name, func(_ *lv.Connect, d *lv.Domain) error {
-		defer stop()
-		return d.MigrateToURI3(r.uri(), m.params(), flags|lv.MIGRATE_PEER2PEER)
-	}, func(d *lv.Domain) { abortJob(over, d) })
-	if why := r.why(); err != nil && why != nil {
-		err = fmt.Errorf("%w (%w)", err, why)
-	}
-	return err
-}
-
-// managed moves the VM with this process between the nodes.
-func (m *move) managed(ctx context.Context, flags lv.DomainMigrateFlags) error {
-	over, stop := context.WithCancel(context.Background())
-	defer stop()
-	return onBoth(ctx, moving, m.from, m.to, func(from, to *lv.Connect) error {
-		defer stop()
-		return lookUp(from, m.vm.Name, func(_ *lv.Connect, d *lv.Domain) error {
-			there, err := d.Migrate3(to, m.params(), flags)
-			if there != nil {
-				there.Free()
-			}
-			return err
-		})
-	}, func(from *lv.Connect) {
-		// Without the domain there is nothing left to abort.
-		_ = lookUp(from, m.vm.Name, func(_ *lv.Connect, d *lv.Domain) error { abortJob(over, d); return nil })
-	})
-}
-
-// abortJob asks libvirt to end the domain's job until that is over. Asked while
-// the move is being prepared, libvirt finds no job to abort, so it is asked again.
-func abortJob(over context.Context, d *lv.Domain) {
-	over, cancel := context.WithTimeout(over, abortGrace-time.Second)
-	defer cancel()
-	for {
-		_ = d.AbortJob()
-		if sleep(over, 200*time.Millisecond) != nil {
-			return
-		}
-	}
-}
-
-// onBoth makes long calls with a connection to each of two nodes. abort gets the
-// first one's. The connections are opened in the order of the nodes' names, so
-// that moves in both directions do not wait for each other.
-func onBoth(ctx context.Context, op string, a, b *Node, fn func(a, b *lv.Connect) error, abort func(a *lv.Connect)) error {
-	patience := func(*lv.Connect) {} // the other connection is left open while abort works
-	if a.cfg.Name < b.cfg.Name {
-		return a.long(ctx, op, func(ca *lv.Connect) error {
-			return b.long(ctx, op, func(cb *lv.Connect) error { return fn(ca, cb) }, patience)
-		}, abort)
-	}
-	return b.long(ctx, op, func(cb *lv.Connect) error {
-		return a.long(ctx, op, func(ca *lv.Connect) error { return fn(ca, cb) }, abort)
-	}, patience)
-}
-
 // progress reports the source's job until ctx ends.
 func (m *move) progress(ctx context.Context) {
 	if !m.active {
 		return
 	}
+	early := m.c.Tuning.PostCopy && m.c.Live
 	for sleep(ctx, progressEvery) == nil {
 		var job *lv.DomainJobInfo
 		err := m.from.readDomain(ctx, "look at the progress", m.vm.Name, func(_ *lv.Connect, d *lv.Domain) (err error) {
@@ -365,7 +329,19 @@ func (m *move) progress(ctx context.Context) {
 		if err == nil && job.DataTotal > 0 {
 			virt.Report(ctx, progressOf(job))
 		}
+		// The second pass begins: all of the memory was sent once.
+		if early && err == nil && job.MemIteration > 1 {
+			early = m.switchOver(ctx) != nil
+		}
 	}
+}
+
+// switchOver lets the guest go on at its destination, with memory left to follow
+// (virDomainMigrateStartPostCopy). Until libvirt's job is there it is refused.
+func (m *move) switchOver(ctx context.Context) error {
+	return m.from.withDomain(ctx, "switch to post-copy", m.vm.Name, func(_ *lv.Connect, d *lv.Domain) error {
+		return d.MigrateStartPostCopy(0)
+	})
 }
 
 // progressOf makes a job's numbers a progress. What is left over may grow: the
@@ -377,6 +353,7 @@ func progressOf(job *lv.DomainJobInfo) virt.Progress {
 		p.What = "copying disks"
 	}
 	if speed := job.MemBps + job.DiskBps; speed > 0 {
+		p.Rate = int64(speed)
 		p.ETA = (time.Duration(job.DataRemaining/speed) * time.Second)
 	}
 	return p
@@ -429,7 +406,9 @@ func (m *move) finish(ctx context.Context, copies *diskCopies) {
 			return d.SetAutostart(true)
 		}), "it moved, and autostart could not be set on %s", m.to.cfg.Name)
 	}
-	warn(copies.keep(ctx), "it moved, and a copied volume could not be tidied up")
+	if len(copies.disks) > 0 {
+		warn(m.tidy(ctx, copies), "it moved, and a copied volume could not be tidied up")
+	}
 	if m.active && m.vm.State == virt.Running && m.vm.Agent == virt.AgentConnected {
 		warn(m.agentAnswers(run), "it moved and runs, and its guest agent does not answer")
 	}
@@ -451,120 +430,4 @@ func (m *move) agentAnswers(ctx context.Context) error {
 			}
 		}
 	})
-}
-
-// place is where a VM is, as one node sees it.
-type place struct {
-	node   string
-	there  bool
-	active bool
-	state  lv.DomainState
-	reason int
-	err    error // why the node could not be asked
-}
-
-// moving tells whether the node is still busy with the move.
-func (p place) moving() bool {
-	return p.there && p.state == lv.DOMAIN_PAUSED &&
-		slices.Contains([]int{int(lv.DOMAIN_PAUSED_MIGRATION), int(lv.DOMAIN_PAUSED_STARTING_UP)}, p.reason)
-}
-
-func (p place) String() string {
-	switch {
-	case p.err != nil:
-		return fmt.Sprintf("%s cannot be asked (%v)", p.node, p.err)
-	case !p.there:
-		return "it is not on " + p.node
-	case p.moving():
-		return "on " + p.node + " it waits for the end of the move"
-	case p.state == lv.DOMAIN_PAUSED:
-		return "it is paused on " + p.node
-	case p.active:
-		return "it runs on " + p.node
-	default:
-		return "it is stopped on " + p.node
-	}
-}
-
-// ask looks for a VM on a node.
-func (n *Node) ask(ctx context.Context, vm string) place {
-	p := place{node: n.cfg.Name, there: true}
-	err := n.readDomain(ctx, "look where the VM is", vm, func(_ *lv.Connect, d *lv.Domain) (err error) {
-		if p.state, p.reason, err = d.GetState(); err != nil {
-			return err
-		}
-		p.active, err = d.IsActive()
-		return err
-	})
-	switch {
-	case errors.Is(err, virt.ErrNotFound):
-		p.there = false
-	case err != nil:
-		p.there, p.err = false, err
-	}
-	return p
-}
-
-// settled waits until the VM is on one node alone, or the time is over.
-func (m *move) settled(ctx context.Context) (from, to place) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTime)
-	defer cancel()
-	var b backoff
-	for {
-		var wg sync.WaitGroup
-		wg.Go(func() { from = m.from.ask(ctx, m.vm.Name) })
-		wg.Go(func() { to = m.to.ask(ctx, m.vm.Name) })
-		wg.Wait()
-		clear := from.err == nil && to.err == nil && from.there != to.there && !from.moving() && !to.moving()
-		if clear || b.wait(ctx) != nil {
-			return from, to
-		}
-	}
-}
-
-// arrived proves that the VM is where it was to go, and nowhere else.
-func (m *move) arrived(ctx context.Context) error {
-	from, to := m.settled(ctx)
-	if to.there && to.active == m.active && !from.there {
-		return nil
-	}
-	kind := virt.ErrConflict
-	if from.err != nil || to.err != nil {
-		kind = virt.ErrOutcomeUnknown
-	}
-	return &virt.Error{Kind: kind, Object: m.vm.Ref(), Summary: "libvirt says that it moved to " + m.to.cfg.Name + ", and it is not so",
-		Wanted: fmt.Sprintf("it is on %s and no longer on %s", m.to.cfg.Name, m.from.cfg.Name), Found: fmt.Sprintf("%s; %s", from, to),
-		Hint: "look at the VM on both nodes before anything else"}
-}
-
-// brokeOff says where the VM is after a move that failed, and clears away what
-// was copied in vain.
-func (m *move) brokeOff(ctx context.Context, copies *diskCopies, cause error) error {
-	from, to := m.settled(ctx)
-	e := &virt.Error{Object: m.vm.Ref(), Summary: "was not moved to " + m.to.cfg.Name,
-		Found: fmt.Sprintf("%s; %s", from, to), Err: cause}
-	var known *virt.Error
-	if errors.As(cause, &known) {
-		e.Kind, e.Hint = known.Kind, known.Hint
-	}
-	switch {
-	case ctx.Err() != nil:
-		e.Kind, e.Summary, e.Err = context.Cause(ctx), "the move to "+m.to.cfg.Name+" was interrupted", nil
-	case errors.Is(cause, virt.ErrOutcomeUnknown), errors.Is(cause, virt.ErrUnreachable), isLost(cause):
-		e.Kind, e.Summary = virt.ErrOutcomeUnknown, "the connection was lost during the move to "+m.to.cfg.Name
-	}
-	switch {
-	case from.err == nil && from.there && to.err == nil && !to.there:
-		if e.Kind == virt.ErrOutcomeUnknown {
-			e.Hint = "it stayed where it was: play again"
-		}
-		if err := copies.drop(context.WithoutCancel(ctx)); err != nil {
-			e.Hint = fmt.Sprintf("delete what was copied in vain: %v", err)
-		}
-	case from.there && from.active && to.active:
-		e.Hint = "stop one of the two at once: both write to the same disks"
-	default:
-		e.Hint = "look at the VM on both nodes before anything else"
-	}
-	return e
 }

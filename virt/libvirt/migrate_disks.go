@@ -80,7 +80,8 @@ const copyChunk = 256 << 10
 // copy sends a volume from node to node through this process. Holes stay holes.
 func (d *diskCopies) copy(ctx context.Context, k virt.Disk) error {
 	ref := virt.VolumeRef(k.Storage, k.Volume)
-	err := onBoth(ctx, "copy a volume", d.from, d.to, func(from, to *lv.Connect) error {
+	err := onBoth(ctx, "copy a volume", d.from, d.to, func(a, b *conn) error {
+		from, to := a.c, b.c
 		return withVolume(from, k.Storage, k.Volume, func(_ *lv.StoragePool, src *lv.StorageVol) error {
 			text, err := src.GetXMLDesc(0)
 			if err != nil {
@@ -176,7 +177,7 @@ func (d *diskCopies) pump(ctx context.Context, from, to *lv.Connect, src, dst *l
 	return errors.Join(in.Finish(), out.Finish())
 }
 
-// keep makes the copies the VM's only volumes: markers and originals go. An
+// keep makes the copies the VM's only volumes: originals and markers go. An
 // original that something else uses stays.
 func (d *diskCopies) keep(ctx context.Context) error {
 	if len(d.disks) == 0 {
@@ -185,14 +186,19 @@ func (d *diskCopies) keep(ctx context.Context) error {
 	used, err := d.from.volumesInUse(ctx, d.vm)
 	errs := []error{err}
 	for _, k := range d.disks {
-		errs = append(errs, d.to.deleteVolume(ctx, k.Storage, k.Volume+partSuffix))
+		var kept error
 		switch by := used[k.Path.Or("")]; {
 		case err != nil:
+			continue
 		case by != "":
 			errs = append(errs, fmt.Errorf("volume %s/%s stays on %s, for %s uses it", k.Storage, k.Volume, d.from.cfg.Name, by))
 		default:
-			errs = append(errs, d.from.deleteVolume(ctx, k.Storage, k.Volume))
+			kept = d.from.deleteVolume(ctx, k.Storage, k.Volume)
 		}
+		if kept == nil { // the marker goes last: by it a later run knows what is left to do
+			kept = d.to.deleteVolume(ctx, k.Storage, k.Volume+partSuffix)
+		}
+		errs = append(errs, kept)
 	}
 	return errors.Join(errs...)
 }

@@ -205,6 +205,42 @@ func TestLabMigrate(t *testing.T) {
 		p.noSockets(t)
 	})
 
+	t.Run("peer to peer, there and back", func(t *testing.T) {
+		from, to := p.a, p.b
+		for range 2 {
+			_, out, err := p.move(t.Context(), from, to, vm, virt.Migrate{Live: true, Tuning: virt.Tuning{Mode: virt.ModePeer}})
+			if err != nil {
+				t.Fatal(full(err))
+			}
+			t.Log(out.Summary, out.Warnings)
+			from, to = to, from
+		}
+		p.noSockets(t)
+	})
+
+	t.Run("tuned", func(t *testing.T) {
+		from, to := p.a, p.b
+		for name, how := range map[string]virt.Tuning{
+			"post-copy": {PostCopy: true}, "post-copy, peer": {PostCopy: true, Mode: virt.ModePeer}, "compressed": {Compressed: true},
+			"side by side": {Parallel: 2}, "not slowed down": {AutoConverge: virt.Some(false)}, "in time": {Timeout: time.Minute},
+		} {
+			_, out, err := p.move(t.Context(), from, to, vm, virt.Migrate{Live: true, Tuning: how})
+			if err != nil {
+				t.Fatalf("%s: %s", name, full(err))
+			}
+			t.Log(name, out.Summary, out.Warnings)
+			from, to = to, from
+		}
+		labAgent(t, p.a, vm)
+	})
+
+	t.Run("given up when the time is over", func(t *testing.T) {
+		_, _, err := p.move(t.Context(), p.a, p.b, vm, virt.Migrate{Live: true, Bandwidth: virt.MiB, Tuning: virt.Tuning{Timeout: 2 * time.Second}})
+		if !errors.Is(err, virt.ErrTimeout) || !strings.Contains(full(err), "took longer than 2s") || !strings.Contains(full(err), "it runs on n1; it is not on n2") {
+			t.Error(full(err))
+		}
+	})
+
 	t.Run("stopped, with autostart", func(t *testing.T) {
 		err := p.a.withDomain(t.Context(), "stop it", vm, func(_ *lv.Connect, d *lv.Domain) error {
 			return errors.Join(d.Destroy(), d.SetAutostart(true))

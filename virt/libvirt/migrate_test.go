@@ -76,9 +76,9 @@ func TestMoveProgress(t *testing.T) {
 		job  lv.DomainJobInfo
 		want virt.Progress
 	}{
-		{"memory", lv.DomainJobInfo{DataTotal: 1000, DataRemaining: 400, MemBps: 100}, virt.Progress{What: "moving memory", Done: 600, Total: 1000, Unit: "bytes", ETA: 4 * time.Second}},
+		{"memory", lv.DomainJobInfo{DataTotal: 1000, DataRemaining: 400, MemBps: 100}, virt.Progress{What: "moving memory", Done: 600, Total: 1000, Unit: "bytes", Rate: 100, ETA: 4 * time.Second}},
 		{"disks first", lv.DomainJobInfo{DataTotal: 1000, DataRemaining: 900, DiskRemaining: 500}, virt.Progress{What: "copying disks", Done: 100, Total: 1000, Unit: "bytes"}},
-		{"the guest writes faster than we send", lv.DomainJobInfo{DataTotal: 1000, DataRemaining: 1500, MemBps: 1}, virt.Progress{What: "moving memory", Done: 0, Total: 1000, Unit: "bytes", ETA: 1500 * time.Second}},
+		{"the guest writes faster than we send", lv.DomainJobInfo{DataTotal: 1000, DataRemaining: 1500, MemBps: 1}, virt.Progress{What: "moving memory", Done: 0, Total: 1000, Unit: "bytes", Rate: 1, ETA: 1500 * time.Second}},
 	} {
 		if diff := cmp.Diff(tc.want, progressOf(&tc.job)); diff != "" {
 			t.Errorf("%s: %s", tc.name, diff)
@@ -88,12 +88,13 @@ func TestMoveProgress(t *testing.T) {
 
 func TestPlaceSays(t *testing.T) {
 	for want, p := range map[string]place{
-		"it is not on n2":                        {node: "n2"},
-		"it runs on n1":                          {node: "n1", there: true, active: true, state: lv.DOMAIN_RUNNING},
-		"it is stopped on n1":                    {node: "n1", there: true, state: lv.DOMAIN_SHUTOFF},
-		"it is paused on n1":                     {node: "n1", there: true, active: true, state: lv.DOMAIN_PAUSED, reason: int(lv.DOMAIN_PAUSED_USER)},
-		"on n2 it waits for the end of the move": {node: "n2", there: true, active: true, state: lv.DOMAIN_PAUSED, reason: int(lv.DOMAIN_PAUSED_MIGRATION)},
-		"n1 cannot be asked (gone)":              {node: "n1", err: errors.New("gone")},
+		"it is not on n2":                                   {node: "n2"},
+		"it runs on n1":                                     {node: "n1", there: true, active: true, state: lv.DOMAIN_RUNNING},
+		"it is stopped on n1":                               {node: "n1", there: true, state: lv.DOMAIN_SHUTOFF},
+		"it is paused on n1":                                {node: "n1", there: true, active: true, state: lv.DOMAIN_PAUSED, reason: int(lv.DOMAIN_PAUSED_USER)},
+		"on n2 it waits for the end of the move":            {node: "n2", there: true, active: true, busy: true, state: lv.DOMAIN_PAUSED, reason: int(lv.DOMAIN_PAUSED_MIGRATION)},
+		"on n2 it stands still after a move that broke off": {node: "n2", there: true, active: true, state: lv.DOMAIN_PAUSED, reason: int(lv.DOMAIN_PAUSED_MIGRATION)},
+		"n1 cannot be asked (gone)":                         {node: "n1", err: errors.New("gone")},
 	} {
 		if got := p.String(); got != want {
 			t.Errorf("got %q, want %q", got, want)
@@ -113,6 +114,9 @@ func TestMoveFlags(t *testing.T) {
 	}{
 		{"live", move{active: true, persistent: true, c: virt.Migrate{Live: true}, plan: movePlan{stay: shared}},
 			persistent | lv.MIGRATE_LIVE | lv.MIGRATE_AUTO_CONVERGE | lv.MIGRATE_ABORT_ON_ERROR, nil},
+		{"tuned", move{active: true, c: virt.Migrate{Live: true, Tuning: virt.Tuning{PostCopy: true, AutoConverge: virt.Some(false), Compressed: true}}},
+			lv.MIGRATE_LIVE | lv.MIGRATE_POSTCOPY | lv.MIGRATE_COMPRESSED | lv.MIGRATE_ABORT_ON_ERROR, nil},
+		{"side by side", move{active: true, c: virt.Migrate{Tuning: virt.Tuning{Parallel: 4}}}, lv.MIGRATE_PARALLEL | lv.MIGRATE_ABORT_ON_ERROR, nil},
 		{"standing still", move{active: true, persistent: true}, persistent | lv.MIGRATE_ABORT_ON_ERROR, nil},
 		{"transient", move{active: true}, lv.MIGRATE_ABORT_ON_ERROR, nil},
 		{"stopped", move{persistent: true, c: virt.Migrate{Live: true}, plan: movePlan{copied: shared}}, persistent | lv.MIGRATE_OFFLINE, nil},
@@ -139,5 +143,64 @@ func TestSameSource(t *testing.T) {
 	dir := virt.Storage{Type: "dir", Path: "/srv"}
 	if !sameSource(&nfs, &nfs) || sameSource(&nfs, &other) || sameSource(&dir, &dir) || sameSource(&nfs, &dir) {
 		t.Error("only one place in the network is the same for two nodes")
+	}
+}
+
+func TestMarkArrival(t *testing.T) {
+	for _, text := range []string{
+		`<domain><name>web</name></domain>`,
+		`<domain><name>web</name><metadata><v:x xmlns:v="urn:v">keep</v:x></metadata></domain>`,
+		`<domain><name>web</name><metadata><a:arrived xmlns:a="https://nactl.dev/xmlns/move/1" from="n7"/></metadata></domain>`,
+	} {
+		got, err := markArrival(text, "n1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		vm, err := parseDomain(got, "", domainFacts{})
+		if err != nil || vm.Arrived != "n1" || strings.Count(got, "arrived") != 1 || strings.Contains(got, "keep") != strings.Contains(text, "keep") {
+			t.Errorf("%s: %q, %v", got, vm.Arrived, err)
+		}
+	}
+	for _, bad := range []string{"", "<domain", "<pool/>"} {
+		if _, err := markArrival(bad, "n1"); err == nil {
+			t.Errorf("%q is no error", bad)
+		}
+	}
+}
+
+// One VM on two nodes is either what a move has left, or two VMs that must not be
+// touched.
+func TestLeftOver(t *testing.T) {
+	at := func(active, busy bool, state lv.DomainState, reason int) place {
+		return place{uuid: "u", there: true, active: active, busy: busy, state: state, reason: reason}
+	}
+	runs := at(true, false, lv.DOMAIN_RUNNING, 0)
+	moves := at(true, true, lv.DOMAIN_PAUSED, int(lv.DOMAIN_PAUSED_MIGRATION))
+	stands := at(true, false, lv.DOMAIN_PAUSED, int(lv.DOMAIN_PAUSED_MIGRATION))
+	held := at(true, false, lv.DOMAIN_PAUSED, int(lv.DOMAIN_PAUSED_USER))
+	off := at(false, false, lv.DOMAIN_SHUTOFF, 0)
+	other := runs
+	other.uuid = "v"
+	for _, tc := range []struct {
+		name       string
+		left, real place
+		want       bool
+	}{
+		{"stands here, runs there", stands, runs, true},
+		{"stands here, paused by somebody there", stands, held, true},
+		{"stands on both", stands, stands, false},
+		{"runs on both", runs, runs, false},
+		{"still moves", moves, runs, false},
+		{"arrives still", stands, moves, false},
+		{"runs here, stands there", runs, stands, false},
+		{"paused by somebody here", held, runs, false},
+		{"defined here, runs there", off, runs, true},
+		{"defined on both", off, off, true},
+		{"another of that name", stands, other, false},
+		{"nothing there", stands, place{}, false},
+	} {
+		if got := leftOver(tc.left, tc.real); got != tc.want {
+			t.Errorf("%s: %v", tc.name, got)
+		}
 	}
 }

@@ -202,6 +202,9 @@ func readMetadata(domain *etree.Element, vm *virt.VM) {
 		return
 	}
 	for _, own := range meta.ChildElements() {
+		if own.Tag == arrivalTag && own.NamespaceURI() == arrivalNS {
+			vm.Arrived = own.SelectAttrValue("from", "")
+		}
 		if own.Tag != "vm" || own.NamespaceURI() != metadataNS {
 			continue
 		}

@@ -90,18 +90,21 @@ func (r *relay) serve(ctx context.Context) {
 				return
 			}
 			defer far.Close()
-			join(ctx, near, far)
+			var open openCalls
+			defer func() { r.to.meter.reply(open.drain()) }()
+			join(ctx, near, far, r.to.meter.sent(&open), r.to.meter.received(&open))
 		})
 	}
 }
 
-// join copies both ways until either side ends, or ctx does.
-func join(ctx context.Context, a, b net.Conn) {
+// join copies both ways until either side ends, or ctx does; there and back see
+// what passes.
+func join(ctx context.Context, a, b net.Conn, there, back io.Writer) {
 	over := func() { a.Close(); b.Close() }
 	defer context.AfterFunc(ctx, over)()
 	var wg sync.WaitGroup
-	wg.Go(func() { _, _ = io.Copy(a, b); over() }) // an error is an end, too
-	wg.Go(func() { _, _ = io.Copy(b, a); over() })
+	wg.Go(func() { _ = carry(b, a, there); over() }) // an error is an end, too
+	wg.Go(func() { _ = carry(a, b, back); over() })
 	wg.Wait()
 }
 

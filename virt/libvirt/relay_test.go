@@ -17,7 +17,7 @@ func relayTo(t *testing.T, daemon string) (*relay, net.Conn) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := newRelay(t.Context(), &Node{cfg: Config{Name: "n2"}, addr: address{sockets: []string{daemon}}}, near)
+	r := newRelay(t.Context(), &Node{cfg: Config{Name: "n2"}, addr: address{sockets: []string{daemon}}, meter: newMeter(nil)}, near)
 	t.Cleanup(func() {
 		if err := r.stop(); err != nil {
 			t.Error(err)

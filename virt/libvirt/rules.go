@@ -87,6 +87,12 @@ func refuse(_ virt.Object, c virt.Change) error {
 	case virt.CreatePool:
 		return refusePool(c)
 	case virt.Migrate:
+		switch c.Tuning.Mode {
+		case "", virt.ModeClient, virt.ModePeer:
+		default:
+			return &virt.Error{Kind: virt.ErrInvalid, Object: c.Ref, Summary: fmt.Sprintf("%q is no way of moving a VM", c.Tuning.Mode),
+				Wanted: virt.ModeClient + " or " + virt.ModePeer}
+		}
 		if c.Cluster != "" {
 			return &virt.Error{Kind: virt.ErrUnsupported, Object: c.Ref, Summary: "cannot move to another cluster: a cluster of nodes stands for itself",
 				Hint: "name a member of its cluster as host"}

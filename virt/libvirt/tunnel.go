@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 )
 
 // maxSunPath is the room for a path in a UNIX socket's address.
@@ -27,6 +28,8 @@ type tunnel struct {
 	remote net.Conn
 	meter  *meter
 	open   openCalls
+	// watch sees the header of each message before it is passed on; it may cut.
+	watch atomic.Pointer[func(program, procedure, typ uint32)]
 
 	mu    sync.Mutex
 	local net.Conn
@@ -101,8 +104,20 @@ func (t *tunnel) serve() {
 		local.Close()
 		return
 	}
-	t.wg.Go(func() { t.cut(carry(t.remote, local, t.meter.sent(&t.open))) })
-	t.cut(carry(local, t.remote, t.meter.received(&t.open)))
+	t.wg.Go(func() { t.cut(carry(t.remote, local, t.watched(t.meter.sent(&t.open)))) })
+	t.cut(carry(local, t.remote, t.watched(t.meter.received(&t.open))))
+}
+
+// watched has watch see, too, what frames sees.
+func (t *tunnel) watched(f *frames) *frames {
+	count := f.on
+	f.on = func(program, procedure, typ uint32) {
+		if watch := t.watch.Load(); watch != nil {
+			(*watch)(program, procedure, typ)
+		}
+		count(program, procedure, typ)
+	}
+	return f
 }
 
 // accept waits for a client that is this process; others are shown the door.

@@ -1,6 +1,7 @@
 package ovirt
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -53,13 +54,13 @@ func (e *Engine) migrate(ctx context.Context, c virt.Migrate, d *edit) error {
 	if lost != nil && !errors.Is(lost, virt.ErrOutcomeUnknown) {
 		return lost
 	}
-	host, err := e.arrived(ctx, d.m.id, source, target)
+	host, err := e.arrived(ctx, d.m.id, source, target, c.Tuning.Timeout)
 	var stayed *stateError
 	if lost != nil && errors.As(err, &stayed) {
 		return lost // it may never have been told to move
 	}
 	if err != nil {
-		if ctx.Err() != nil {
+		if ctx.Err() != nil || errors.Is(err, virt.ErrTimeout) {
 			e.cancelMigration(ctx, d.m.id)
 		}
 		return err
@@ -83,8 +84,8 @@ func (e *Engine) migrate(ctx context.Context, c virt.Migrate, d *edit) error {
 }
 
 // arrived waits until a VM is up elsewhere, and gives the host.
-func (e *Engine) arrived(ctx context.Context, id, source, target string) (string, error) {
-	ctx, cancel := e.cfg.Limit(ctx, migrateTime, nil)
+func (e *Engine) arrived(ctx context.Context, id, source, target string, limit time.Duration) (string, error) {
+	ctx, cancel := e.cfg.Limit(ctx, cmp.Or(limit, migrateTime), nil)
 	defer cancel()
 	var host string
 	left, looks := false, 0

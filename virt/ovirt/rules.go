@@ -303,6 +303,10 @@ func refuse(before virt.Object, c virt.Change) error {
 			return unsupported(c.Ref, "copying storage is not part of moving a VM", "leave copy_storage out: the hosts of a data centre share their storage")
 		case c.Bandwidth != 0, len(c.Networks) > 0:
 			return unsupported(c.Ref, "bandwidth and networks of a migration are the cluster's", "leave them out")
+		case c.Tuning.PostCopy, !c.Tuning.AutoConverge.IsZero(), c.Tuning.Compressed, c.Tuning.Parallel != 0:
+			return unsupported(c.Ref, "how a running VM moves is said by the migration policy of its cluster", "leave post_copy, auto_converge, compressed and parallel out, and choose a policy there")
+		case c.Tuning.Mode != "":
+			return unsupported(c.Ref, "its hosts move VMs by themselves", "leave mode out")
 		}
 	case virt.CreateNetwork:
 		switch {
