@@ -1,6 +1,9 @@
 package virt
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // GuestInfo is what the agent inside a guest tells of it.
 type GuestInfo struct {
@@ -27,6 +30,19 @@ type Command struct {
 	Env     map[string]string `json:"env,omitempty"`
 	Dir     string            `json:"chdir,omitempty"`
 	Timeout time.Duration     `json:"timeout,omitempty"` // 0 = 60 s in a guest, no limit on the controller
+	// LeaveRunning: a command of a guest that outlives its timeout is not killed,
+	// where its platform can wait for it once more: see GuestWaiter. The error names
+	// the process.
+	LeaveRunning bool `json:"leave_running,omitempty"`
+}
+
+// GuestWaiter is a Platform that can wait for a command which was left running in
+// a guest.
+type GuestWaiter interface {
+	// GuestWait waits for the end of a process by the name that the error of its
+	// timeout gave it. ErrNotFound: the guest's agent does not know it, for it was
+	// told of its end already, or was started anew. ErrTimeout: it still runs.
+	GuestWait(ctx context.Context, vm, process string, timeout time.Duration) (*CommandResult, error)
 }
 
 // CommandResult is how a command ended.

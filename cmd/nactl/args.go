@@ -12,7 +12,8 @@ import (
 
 // reorder moves flags before arguments, for the library stops reading flags at
 // the first argument: `nactl play x.yml --check` would play for real. Everything
-// behind -- stays an argument. A flag that the command does not have is an error.
+// behind -- stays an argument, and so does what stands behind the command of nactl
+// exec. A flag that the command does not have is an error.
 func reorder(app *cli.App, argv []string) ([]string, error) {
 	if len(argv) < 2 {
 		return argv, nil
@@ -43,6 +44,9 @@ func reorder(app *cli.App, argv []string) ([]string, error) {
 				continue
 			}
 			args = append(args, word)
+			if where == app.Name+" exec" && len(args) == 2 {
+				args, rest = append(args, rest...), nil // the options of a command are its own
+			}
 		}
 	}
 	if len(args) == 0 {

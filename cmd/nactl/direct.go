@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -198,21 +197,25 @@ type ending struct {
 // play plays one step on one target, and shows what readers say. Errors are
 // those that kept it from being played.
 func (d *direct) play(target string, cmd command, readers ...event.Reader) (*ending, error) {
-	name := d.name()
-	at := diag.Range{Pos: diag.Pos{File: name}}
+	var at diag.Range // nowhere: only what was typed has a place
 	step := map[string]any{cmd.word: cmd.args.node(at)}
 	for k, v := range cmd.keys {
 		step[k] = v
 	}
 	book := source.FromAny([]any{map[string]any{"targets": verbatim(target, at), "steps": []any{step}}}, at)
+	return d.run(book, d.check, readers...)
+}
+
+// run plays a playbook, or makes a plan of it.
+func (d *direct) run(book *source.Node, check bool, readers ...event.Reader) (*ending, error) {
 	world := d.world(d.inv)
 	options := engine.Options{
-		RunID: d.id, Version: version, Inventory: d.inv.Files, Check: d.check, Verbosity: 2, Mask: d.mask(),
+		RunID: d.id, Version: version, Inventory: d.inv.Files, Check: check, Verbosity: 2, Mask: d.mask(),
 	}
 	if u, err := user.Current(); err == nil {
 		options.User = u.Username
 	}
-	prepared, list := engine.PrepareNode(d.ctx, name, book, d.sources, modules.Registry(), world, options)
+	prepared, list := engine.PrepareNode(d.ctx, d.name(), book, d.sources, modules.Registry(), world, options)
 	if err := d.refuse(list); err != nil {
 		return nil, err
 	}
@@ -345,15 +348,17 @@ func isAway(err error) bool {
 }
 
 // atLength gives an error with what was wanted, what was found and what to do.
-func atLength(err error) string {
-	f := event.NewFailure(err)
-	text := cmp.Or(f.Summary, err.Error())
+func atLength(err error) string { return failureText(event.NewFailure(err)) }
+
+// failureText gives a failure with what was wanted, what was found and what to do.
+func failureText(f *event.Failure) string {
+	text := f.Summary
 	if f.Object != nil {
 		text = f.Object.String() + ": " + text
 	}
 	for _, x := range []struct{ name, text string }{{"wanted", f.Wanted}, {"found", f.Found}, {"cause", f.Cause}, {"do", f.Do}} {
 		if x.text != "" {
-			text += fmt.Sprintf("\n  %-8s%s", x.name, x.text)
+			text += fmt.Sprintf("\n  %-8s%s", x.name, strings.ReplaceAll(x.text, "\n", "\n          "))
 		}
 	}
 	for _, m := range f.More {

@@ -54,6 +54,9 @@ func writeTable(w io.Writer, columns []string, rows []row) error {
 // cell gives a value as text; what could steer a terminal or break a line is
 // taken out.
 func cell(v any) string {
+	if v == nil {
+		return ""
+	}
 	if list, ok := v.([]string); ok {
 		v = strings.Join(list, ", ")
 	}
@@ -68,6 +71,19 @@ func cell(v any) string {
 	}, fmt.Sprint(v))
 }
 
+// withoutUnit gives a number without its unit, as programs read it.
+func withoutUnit(v any) any {
+	switch n := v.(type) {
+	case size:
+		return int64(n)
+	case rate:
+		return float64(n)
+	case percent:
+		return float64(n)
+	}
+	return v
+}
+
 func writeJSON(w io.Writer, columns []string, rows []row) error {
 	e := json.NewEncoder(w)
 	e.SetIndent("", "  ")
@@ -80,7 +96,7 @@ func writeYAML(w io.Writer, columns []string, rows []row) error {
 	for _, r := range rows {
 		var m yaml.MapSlice
 		for _, c := range columns {
-			m = append(m, yaml.MapItem{Key: c, Value: r[c]})
+			m = append(m, yaml.MapItem{Key: c, Value: withoutUnit(r[c])})
 		}
 		out = append(out, m)
 	}
@@ -99,11 +115,7 @@ func writeCSV(w io.Writer, columns []string, rows []row) error {
 	for _, r := range rows {
 		var fields []string
 		for _, name := range columns {
-			v := r[name]
-			if n, ok := v.(size); ok {
-				v = int64(n) // a table for programs
-			}
-			fields = append(fields, cell(v))
+			fields = append(fields, cell(withoutUnit(r[name])))
 		}
 		if err := c.Write(fields); err != nil {
 			return err

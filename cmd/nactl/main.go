@@ -37,11 +37,11 @@ func run(argv []string, stdin *os.File, stdout, stderr io.Writer) int {
 
 // run runs one command and gives the exit code.
 func (a *application) run(ctx context.Context, argv []string) int {
-	code := a.ended(ctx, argv)
-	if code != engine.ExitOK && hasOwnCodes(argv) && code != engine.ExitInterrupted && code != engine.ExitTerminated {
-		return exitOwn
+	argv, old, err := a.oldArgv(argv)
+	if old && argv == nil {
+		return a.exitCode(err, a.old.answers)
 	}
-	return code
+	return a.exitCode(a.perform(ctx, argv), hasOwnCodes(argv))
 }
 
 // exitOwn is the exit code for nactl's own errors of commands whose exit code is
@@ -55,39 +55,44 @@ func (e ownExit) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
 
 // hasOwnCodes tells whether a command's exit code is an answer.
 func hasOwnCodes(argv []string) bool {
-	return len(argv) > 2 && argv[1] == "vm" && argv[2] == "is-running"
+	return len(argv) > 1 && argv[1] == "exec" || len(argv) > 2 && argv[1] == "vm" && argv[2] == "is-running"
 }
 
-// ended runs one command and gives the exit code by what became of it.
-func (a *application) ended(ctx context.Context, argv []string) int {
+// perform runs one command.
+func (a *application) perform(ctx context.Context, argv []string) error {
 	if len(argv) > 1 && argv[1] == completeWord {
 		a.complete(ctx, argv[2:])
-		return engine.ExitOK
+		return nil
 	}
-	stderr := a.stderr
 	app := a.cli()
 	argv, err := reorder(app, argv)
 	if err != nil {
-		fmt.Fprintf(stderr, "nactl: %v\n", err)
-		return engine.ExitOptions
+		return exitError{engine.ExitOptions, err}
 	}
-	err = app.RunContext(ctx, argv)
-	var code exitError
+	return app.RunContext(ctx, argv)
+}
+
+// exitCode says what went wrong, if anything did, and gives the exit code. answers
+// tells that the command's exit code is an answer.
+func (a *application) exitCode(err error, answers bool) int {
 	var own ownExit
+	var said exitError
+	code := engine.ExitUnexpected
 	switch {
-	case errors.As(err, &own):
-		return int(own)
 	case err == nil:
 		return engine.ExitOK
-	case errors.As(err, &code):
-		if code.err != nil {
-			fmt.Fprintf(stderr, "nactl: %v\n", code.err)
-		}
-		return code.code
-	default:
-		fmt.Fprintf(stderr, "nactl: %v\n", err)
-		return engine.ExitUnexpected
+	case errors.As(err, &own):
+		return int(own)
+	case errors.As(err, &said):
+		code, err = said.code, said.err
 	}
+	if err != nil {
+		fmt.Fprintf(a.stderr, "nactl: %v\n", err)
+	}
+	if answers && code != engine.ExitInterrupted && code != engine.ExitTerminated {
+		return exitOwn
+	}
+	return code
 }
 
 // exitError ends the program with a code of its own; what there was to say has
@@ -179,6 +184,7 @@ func (a *application) cli() *cli.App {
 			a.lintCommand(),
 			a.listCommand(),
 			a.vmCommand(),
+			a.execCommand(),
 			a.varsCommand(),
 			a.inventoryCommand(),
 			a.vaultCommand(),

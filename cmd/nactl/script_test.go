@@ -15,12 +15,11 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){
-		"nactl": func() {
-			enginePoll = 50 * time.Millisecond
-			os.Exit(run(os.Args, os.Stdin, os.Stdout, os.Stderr))
-		},
-	})
+	program := func() {
+		enginePoll = 50 * time.Millisecond
+		os.Exit(run(os.Args, os.Stdin, os.Stdout, os.Stderr))
+	}
+	testscript.Main(m, map[string]func(){"nactl": program, "na-vmctl": program, "na-vmexec": program, "na-volctl": program})
 }
 
 // TestScript plays what a user types, from the files of testdata/script. The

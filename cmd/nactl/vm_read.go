@@ -39,6 +39,8 @@ func (a *application) vmReadCommands() []*cli.Command {
 			Name: "info", Usage: "all that is known of a VM", ArgsUsage: "VM", OnUsageError: usageError,
 			Flags: readFlags("table, json or yaml"), Action: a.onDirect((*direct).info),
 		},
+		a.statsCommand(),
+		a.captureCommand(),
 	}
 }
 
@@ -71,7 +73,7 @@ func (d *direct) listVMs() error {
 			if !vm.State.IsLive() && !d.c.Bool("all") {
 				continue
 			}
-			rows = append(rows, row{"name": vm.Name, "state": string(vm.State), "autostart": vm.Autostart, "cpus": vm.CPU.Count,
+			rows = append(rows, row{"name": vm.Name, "state": string(vm.State), "autostart": d.truth(vm.Autostart), "cpus": vm.CPU.Count,
 				"memory": size(vm.Memory.Current), "target": target, "host": vm.Host.Or("")})
 		}
 		return rows, err
@@ -89,6 +91,18 @@ func (d *direct) listVMs() error {
 		return exitError{engine.ExitUnreachable, nil}
 	}
 	return nil
+}
+
+// truth gives a boolean, in the word of the old programs where one was called.
+func (d *direct) truth(b bool) any {
+	switch {
+	case d.app.old == nil:
+		return b
+	case b:
+		return "yes"
+	default:
+		return "no"
+	}
 }
 
 // named finds the VM that the command's only word names, to look at it.

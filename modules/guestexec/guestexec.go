@@ -13,6 +13,7 @@ import (
 type Args struct {
 	VM string `arg:"vm,required,identity" doc:"name of the VM"`
 	step.CommandArgs
+	LeaveRunning bool `arg:"leave_running" doc:"on nodes: a command that outlives its timeout is not killed; the error says how to wait for it once more"`
 }
 
 // Spec describes guest_exec.
@@ -43,11 +44,17 @@ func (a *Args) Ensure(ctx context.Context, env *step.Env) (step.Result, error) {
 	if err != nil || done.SkipReason != "" {
 		return done, err
 	}
-	end, ok, err := virt.Do[*virt.CommandResult](ctx, env.Apply, virt.GuestExec{On: virt.OnVM(vm), Command: a.Run()})
+	end, ok, err := virt.Do[*virt.CommandResult](ctx, env.Apply, virt.GuestExec{On: virt.OnVM(vm), Command: a.command()})
 	if err != nil || !ok {
 		return step.Result{}, err
 	}
 	return a.Outcome(env, end)
+}
+
+func (a *Args) command() virt.Command {
+	c := a.Run()
+	c.LeaveRunning = a.LeaveRunning
+	return c
 }
 
 func (a *Args) guards(ctx context.Context, env *step.Env) (step.Result, error) {

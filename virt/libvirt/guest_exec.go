@@ -125,6 +125,9 @@ func (a *agent) exec(ctx context.Context, c virt.Command) (*virt.CommandResult, 
 	case err != nil:
 		return nil, err
 	}
+	if !spooled {
+		token = "" // there are no files to look for
+	}
 	status, err := a.await(ctx, pid, began.Add(guest.Timeout(c)))
 	if err != nil {
 		return a.abandon(ctx, pid, c, token, err)
@@ -133,10 +136,8 @@ func (a *agent) exec(ctx context.Context, c virt.Command) (*virt.CommandResult, 
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", a.vm, err)
 	}
-	if spooled {
-		if err := a.fetchRest(ctx, r, token); err != nil {
-			return r, err
-		}
+	if err := a.fetchRest(ctx, r, token); err != nil {
+		return r, err
 	}
 	if err := guest.Entered(a.vm, c, r); err != nil {
 		return nil, err
@@ -216,6 +217,9 @@ func (a *agent) abandon(ctx context.Context, pid int, c virt.Command, token stri
 	stopped := ctx.Err() != nil
 	if !stopped && !errors.Is(cause, virt.ErrTimeout) || errors.Is(cause, virt.ErrOutcomeUnknown) {
 		return nil, cause
+	}
+	if c.LeaveRunning && !stopped {
+		return nil, a.leftRunning(pid, token, guest.Timeout(c))
 	}
 	// The caller's context may be over; killing gets a little time of its own.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*killGrace)
@@ -314,6 +318,9 @@ var spoolDirs = []string{"/tmp", "/var/tmp", "/run", "/dev/shm"}
 // fetchRest completes outputs of which a file in the guest holds the rest, and
 // removes that file.
 func (a *agent) fetchRest(ctx context.Context, r *virt.CommandResult, token string) error {
+	if token == "" {
+		return nil
+	}
 	var dir string
 	for _, o := range []struct {
 		name      string
@@ -356,9 +363,12 @@ func (a *agent) fetchRest(ctx context.Context, r *virt.CommandResult, token stri
 	return nil
 }
 
+// tokenBytes is how much chance a token has.
+const tokenBytes = 8
+
 // newToken makes a name that no other run has.
 func newToken() string {
-	var b [8]byte
+	var b [tokenBytes]byte
 	rand.Read(b[:]) // never fails
 	return hex.EncodeToString(b[:])
 }

@@ -48,7 +48,7 @@ func (e *Engine) members(o *object, rel string) (place, bool) {
 		if o.parent.kind == kindVM {
 			p.item = e.reportedDevices(o.parent, o)
 		}
-	case "vm statistics", "host statistics":
+	case "vm statistics", "host statistics", "nic statistics", "disk statistics":
 		if p.item == nil {
 			p.item = e.statistics(o)
 		}
@@ -144,26 +144,44 @@ func (e *Engine) reportedDevices(vm, nic *object) []*object {
 	return out
 }
 
+// statistic is one sample.
+type statistic struct {
+	name, text, kind, unit string
+	n                      int64
+}
+
 // statistics are what the engine samples; the numbers are the same for the same
 // object.
 func (e *Engine) statistics(o *object) []*object {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(o.id)) // never fails
 	busy := int64(h.Sum32() % 50)
-	if o.status() != "up" {
+	if o.status() != "up" && o.kind != kindNIC && o.kind != kindDisk {
 		busy = 0
 	}
 	mem := o.body.int("memory")
-	var out []*object
-	for _, s := range []struct {
-		name, text, kind, unit string
-		n                      int64
-	}{
+	samples := []statistic{
 		{"memory.installed", "Total memory configured", "gauge", "bytes", mem},
 		{"memory.used", "Memory used (agent)", "gauge", "bytes", mem / 100 * busy},
 		{"cpu.current.guest", "CPU used by guest", "gauge", "percent", busy},
 		{"cpu.current.total", "Total CPU used", "gauge", "percent", busy},
-	} {
+	}
+	switch o.kind {
+	case kindNIC:
+		samples = []statistic{
+			{"data.current.rx", "Receive data rate", "gauge", "bytes_per_second", 1000 * busy},
+			{"data.current.tx", "Transmit data rate", "gauge", "bytes_per_second", 100 * busy},
+			{"data.total.rx", "Total received data", "counter", "bytes", 1 << 20},
+			{"data.total.tx", "Total transmitted data", "counter", "bytes", 1 << 18},
+		}
+	case kindDisk:
+		samples = []statistic{
+			{"data.current.read", "Read data rate", "gauge", "bytes_per_second", 4096 * busy},
+			{"data.current.write", "Write data rate", "gauge", "bytes_per_second", 8192 * busy},
+		}
+	}
+	var out []*object
+	for _, s := range samples {
 		body := el("statistic", tx("name", s.name), tx("description", s.text), tx("kind", s.kind), tx("type", "integer"),
 			tx("unit", s.unit), el("values", el("value", num("datum", s.n))), ref(o.kind.name, o.id))
 		out = append(out, &object{kind: kindStat, id: e.derive(o.id + s.name), parent: o, home: "statistics", body: body})
