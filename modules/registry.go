@@ -5,6 +5,7 @@ import (
 	"github.com/nactl/nactl/modules/assert"
 	"github.com/nactl/nactl/modules/attachdisk"
 	"github.com/nactl/nactl/modules/attachnic"
+	"github.com/nactl/nactl/modules/changecdrom"
 	"github.com/nactl/nactl/modules/changenic"
 	"github.com/nactl/nactl/modules/clonevolume"
 	"github.com/nactl/nactl/modules/createnetwork"
@@ -59,6 +60,7 @@ func Registry() *step.Registry {
 		assert.Spec,
 		attachdisk.Spec,
 		attachnic.Spec,
+		changecdrom.Spec,
 		changenic.Spec,
 		clonevolume.Spec,
 		createpool.Spec,

@@ -74,12 +74,13 @@ type DetachNIC struct {
 	NIC string `json:"nic"` // name or MAC address
 }
 
-// ChangeNIC connects a network interface to another network, or changes its
-// link state.
+// ChangeNIC connects a network interface to another network, makes it another
+// model, or changes its link state. It keeps its name and MAC address.
 type ChangeNIC struct {
 	On
 	converge
 	NIC     string      `json:"nic"`
 	Network Opt[string] `json:"network,omitzero"`
+	Model   Opt[string] `json:"model,omitzero"`
 	LinkUp  Opt[bool]   `json:"link_up,omitzero"`
 }

@@ -21,6 +21,17 @@ type Rules struct {
 	Created func(c CreateVM, vm *VM)
 	// Attached does the same for a disk that a VM is given later.
 	Attached func(vm *VM, k *Disk)
+	// LiveNIC tells why a running VM cannot have an interface as wanted at once, save
+	// for its link.
+	LiveNIC func(vm *VM, nic string, want NICState) string
+	// NewDrive fills in where a CD drive goes that a VM is given, and tells why a
+	// running VM cannot have it at once.
+	NewDrive func(vm *VM, k *Disk) string
+	// VolumeAt gives the volume that has a path; empty for none.
+	VolumeAt func(path string) (storage, volume string)
+	// Portgroups: what follows a slash in the name of a network is one of its
+	// portgroups, and a NIC's Profile.
+	Portgroups bool
 	// Overlay merges a playbook's own XML into a VM's definition. nil means that the
 	// platform has no such thing.
 	Overlay func(vm *VM, overlay string) (merged string, changed bool, err error)
@@ -137,11 +148,13 @@ func (r Rules) Predict(before Object, c Change) (Object, Outcome, error) {
 	case ResizeDisk:
 		err = resizeDisk(vm, after, c, &d)
 	case AttachNIC:
-		err = attachNIC(vm, after, c, &d)
+		err = r.attachNIC(vm, after, c, &d)
 	case DetachNIC:
 		detachNIC(vm, after, c, &d)
 	case ChangeNIC:
-		err = changeNIC(vm, after, c, &d)
+		err = r.changeNIC(vm, after, c, &d)
+	case ChangeCdrom:
+		err = r.changeCdrom(vm, after, c, &d)
 	default:
 		err = Unsupported("any platform", c, "")
 	}
@@ -204,20 +217,20 @@ func (d *diff) state(vm *VM, want PowerState) {
 		vm.Live = &Live{CPU: vm.CPU, Memory: vm.Memory}
 		vm.Pending = nil
 		for i := range vm.Disks {
-			vm.Disks[i].In.Live = true
+			vm.Disks[i].In.Live, vm.Disks[i].Live = true, nil
 		}
 		for i := range vm.NICs {
-			vm.NICs[i].In.Live = true
+			vm.NICs[i].In.Live, vm.NICs[i].Live = true, nil
 		}
 	case !want.IsLive():
 		vm.Live, vm.Pending, vm.Agent = nil, nil, ""
 		vm.Disks = slices.DeleteFunc(vm.Disks, func(k Disk) bool { return !k.In.Config })
 		vm.NICs = slices.DeleteFunc(vm.NICs, func(n NIC) bool { return !n.In.Config })
 		for i := range vm.Disks {
-			vm.Disks[i].In.Live = false
+			vm.Disks[i].In.Live, vm.Disks[i].Live, vm.Disks[i].Chain = false, nil, nil
 		}
 		for i := range vm.NICs {
-			vm.NICs[i].In.Live = false
+			vm.NICs[i].In.Live, vm.NICs[i].Live = false, nil
 		}
 	}
 }
@@ -260,7 +273,7 @@ func (r Rules) createVM(before Object, c CreateVM) (Object, Outcome, error) {
 		vm.Disks = append(vm.Disks, newDisk(vm, s, c.Image))
 	}
 	for i, s := range c.NICs {
-		vm.NICs = append(vm.NICs, newNIC(s, i+1))
+		vm.NICs = append(vm.NICs, r.newNIC(s, i+1))
 	}
 	if r.Created != nil {
 		r.Created(c, vm)

@@ -3,6 +3,7 @@ package virt
 import (
 	"fmt"
 	"slices"
+	"strings"
 )
 
 func newDisk(vm *VM, s DiskSpec, img *Image) Disk {
@@ -48,7 +49,7 @@ func letters(i int) string {
 	return s
 }
 
-func newNIC(s NICSpec, n int) NIC {
+func (r Rules) newNIC(s NICSpec, n int) NIC {
 	nic := NIC{Name: s.Name, Network: s.Network, Model: s.Model, LinkUp: true, MAC: Unknown[string](), In: Presence{Config: true}}
 	if nic.Name == "" {
 		nic.Name = fmt.Sprintf("nic%d", n)
@@ -58,6 +59,9 @@ func newNIC(s NICSpec, n int) NIC {
 	}
 	if nic.Model == "" {
 		nic.Model = "virtio"
+	}
+	if r.Portgroups {
+		nic.Network, nic.Profile, _ = strings.Cut(nic.Network, "/")
 	}
 	return nic
 }
@@ -148,12 +152,12 @@ func diskNames(vm *VM) string {
 	return s
 }
 
-func attachNIC(vm, after *VM, c AttachNIC, d *diff) error {
-	want := newNIC(c.NIC, len(vm.NICs)+1)
+func (r Rules) attachNIC(vm, after *VM, c AttachNIC, d *diff) error {
+	want := r.newNIC(c.NIC, len(vm.NICs)+1)
 	if n := after.NIC(want.Name); n != nil {
-		if !n.IsOn(want.Network) {
+		if !n.IsOn(c.NIC.Network) {
 			return &Error{Kind: ErrConflict, Object: vm.Ref(), Summary: fmt.Sprintf("has a NIC %q on another network", n.Name),
-				Wanted: "network " + want.Network, Found: "network " + n.Network,
+				Wanted: "network " + c.NIC.Network, Found: "network " + n.Network,
 				Hint: "connect it there with change_nic, or choose another name"}
 		}
 		d.present("nics."+n.Name, &n.In, vm.State.IsLive())
@@ -164,7 +168,7 @@ func attachNIC(vm, after *VM, c AttachNIC, d *diff) error {
 			Wanted: mac + " at " + want.Name, Found: mac + " at " + after.NIC(mac).Name}
 	}
 	want.In.Live = vm.State.IsLive()
-	d.set("nics."+want.Name, nil, want.Network, where(vm))
+	d.set("nics."+want.Name, nil, c.NIC.Network, where(vm))
 	after.NICs = append(after.NICs, want)
 	return nil
 }
@@ -179,21 +183,51 @@ func detachNIC(vm, after *VM, c DetachNIC, d *diff) {
 	after.NICs = slices.DeleteFunc(after.NICs, func(x NIC) bool { return x.Name == name })
 }
 
-func changeNIC(vm, after *VM, c ChangeNIC, d *diff) error {
+func (r Rules) changeNIC(vm, after *VM, c ChangeNIC, d *diff) error {
 	n := after.NIC(c.NIC)
 	if n == nil {
 		return &Error{Kind: ErrNotFound, Object: vm.Ref(), Summary: fmt.Sprintf("has no NIC %q", c.NIC),
 			Hint: "attach it with attach_nic, or check its name"}
 	}
-	afterwards(d, "nics."+n.Name+".network", n.Network, c.Network)
-	afterwards(d, "nics."+n.Name+".link_up", n.LinkUp, c.LinkUp)
-	if v, ok := c.Network.Get(); ok && !n.IsOn(v) {
-		d.set("nics."+n.Name+".network", n.Network, v, where(vm))
-		n.Network, n.Profile = v, ""
+	path := "nics." + n.Name
+	network := afterwards(d, path+".network", n.Network, c.Network)
+	model := afterwards(d, path+".model", n.Model, c.Model)
+	if link := afterwards(d, path+".link_up", n.LinkUp, c.LinkUp); network || model || link {
+		return nil
 	}
-	if v, ok := c.LinkUp.Get(); ok && v != n.LinkUp {
-		d.set("nics."+n.Name+".link_up", n.LinkUp, v, where(vm))
-		n.LinkUp = v
+	stored, live := n.State(), n.running()
+	want := stored
+	want.LinkUp, want.Model = c.LinkUp.Or(stored.LinkUp), c.Model.Or(stored.Model)
+	on := func(s NICState, network string) bool {
+		nic := NIC{Network: s.Network, Profile: s.Profile}
+		return nic.IsOn(network)
+	}
+	if v, ok := c.Network.Get(); ok && !on(stored, v) {
+		want.Network, want.Profile, want.Bridge = v, "", ""
+		if r.Portgroups {
+			want.Network, want.Profile, _ = strings.Cut(v, "/")
+		}
+	}
+	reason := ""
+	if r.LiveNIC != nil {
+		reason = r.LiveNIC(vm, n.Name, want)
+	}
+	running := live
+	if c.Network.IsSet() && d.device(vm, path+".network", stored.wire(), want.wire(), live.wire(), n.In.Live, reason) {
+		running.Network, running.Profile, running.Bridge = want.Network, want.Profile, want.Bridge
+	}
+	if c.Model.IsSet() && d.device(vm, path+".model", stored.Model, want.Model, live.Model, n.In.Live, reason) {
+		running.Model = want.Model
+	}
+	if c.LinkUp.IsSet() && d.device(vm, path+".link_up", stored.LinkUp, want.LinkUp, live.LinkUp, n.In.Live, "") {
+		running.LinkUp = want.LinkUp
+	}
+	n.Network, n.Profile, n.Model, n.LinkUp = want.Network, want.Profile, want.Model, want.LinkUp
+	if want.Network != stored.Network || want.Profile != stored.Profile {
+		n.Bridge = want.Bridge
+	}
+	if n.In.Live {
+		n.SetRunning(running)
 	}
 	return nil
 }

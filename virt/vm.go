@@ -108,6 +108,9 @@ type Memory struct {
 type Live struct {
 	CPU    CPU    `json:"cpu"`
 	Memory Memory `json:"memory"`
+	// Boot is the order that it started with, where the stored one is another; else
+	// nil.
+	Boot []string `json:"boot,omitzero"`
 }
 
 // AgentState tells whether the guest agent answers.
@@ -155,6 +158,7 @@ type Disk struct {
 	Backing    string      `json:"backing,omitempty"`
 	Chain      []string    `json:"chain,omitempty"`  // of a running VM: all images below, the nearest first, where there are several
 	Broken     string      `json:"broken,omitempty"` // why it cannot be used; empty for a whole disk
+	Live       *Medium     `json:"live,omitempty"`   // what the running VM has in it, where that is another
 	In         Presence    `json:"in"`
 }
 
@@ -163,11 +167,12 @@ type NIC struct {
 	Name    string      `json:"name"` // nic1, nic2, …
 	MAC     Opt[string] `json:"mac,omitzero"`
 	Network string      `json:"network,omitempty"` // on an engine NETWORK/PROFILE, when its profile is not the usual one
-	Profile string      `json:"profile,omitempty"` // vNIC profile; engines only
+	Profile string      `json:"profile,omitempty"` // vNIC profile; on a node portgroup
 	Bridge  string      `json:"bridge,omitempty"`  // when attached to a bridge without a network
 	Model   string      `json:"model,omitempty"`
 	LinkUp  bool        `json:"link_up"`
 	VLAN    int         `json:"vlan,omitempty"`
+	Live    *NICState   `json:"live,omitempty"` // how the running VM has it, where that is otherwise
 	In      Presence    `json:"in"`
 }
 
@@ -186,13 +191,24 @@ func (v *VM) Clone() Object {
 	c := *v
 	if v.Live != nil {
 		l := *v.Live
+		l.Boot = slices.Clone(l.Boot)
 		c.Live = &l
 	}
 	c.Disks = slices.Clone(v.Disks)
 	for i := range c.Disks {
 		c.Disks[i].Chain = slices.Clone(c.Disks[i].Chain)
+		if m := c.Disks[i].Live; m != nil {
+			medium := *m
+			c.Disks[i].Live = &medium
+		}
 	}
 	c.NICs = slices.Clone(v.NICs)
+	for i := range c.NICs {
+		if s := c.NICs[i].Live; s != nil {
+			state := *s
+			c.NICs[i].Live = &state
+		}
+	}
 	c.Boot = slices.Clone(v.Boot)
 	c.Addresses = slices.Clone(v.Addresses)
 	c.Tags = slices.Clone(v.Tags)

@@ -30,6 +30,7 @@ var shipped = []struct {
 	{"reshape.yml", []string{"-e", "vm=t1-plan-reshape"}, 3, false},
 	{"accounts.yml", []string{"-e", "vm=t1-plan-accounts"}, 5, false},
 	{"backup.yml", []string{"-e", "vm=t1-plan-backup"}, 1, true},
+	{"rescue.yml", []string{"-e", "vm=t1-plan-rescue"}, 0, true},
 	{"debian.yml", []string{"-e", "vm=t1-plan-debian", "-e", "address=192.168.122.77/24"}, 3, false},
 	{"hosts.yml", nil, 0, false},
 	{"storage.yml", []string{"-e", "pool=t1-plan-pool", "-e", "path=/run/t1-plan-pool"}, 0, false},

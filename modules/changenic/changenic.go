@@ -13,7 +13,8 @@ import (
 type Args struct {
 	VM      string           `arg:"vm,required,identity" doc:"name of the VM"`
 	NIC     string           `arg:"nic,required,identity" doc:"name of the interface, or its MAC address"`
-	Network step.Opt[string] `arg:"network" doc:"network to connect it to; on an engine also NETWORK/PROFILE, where the network has several vNIC profiles"`
+	Network step.Opt[string] `arg:"network" doc:"network to connect it to; on an engine also NETWORK/PROFILE, where the network has several vNIC profiles, on a node NETWORK/PORTGROUP"`
+	Model   step.Opt[string] `arg:"model" enum:"virtio|e1000|e1000e|rtl8139" doc:"nodes only: the model that the guest sees"`
 	LinkUp  step.Opt[bool]   `arg:"link_up" doc:"whether the guest sees a link"`
 }
 
@@ -21,7 +22,8 @@ type Args struct {
 var Spec = &step.Spec{
 	Name:    "change_nic",
 	Summary: "Connects a network interface of a VM to another network, or sets its link, at once when it runs",
-	Doc: "The interface keeps its MAC address. It has to be there: attach_nic makes one. On an engine a network without profile written takes the vNIC profile " +
+	Doc: "The interface keeps its name and MAC address. It has to be there: attach_nic makes one. What libvirt does not change in a running VM is unplugged and plugged in again; " +
+		"a guest that does not let go of it in a minute keeps it as it is until its restart, which is reported as pending. On an engine a network without profile written takes the vNIC profile " +
 		"of the network's own name, else its only one.",
 	New:     func() step.Step { return &Args{} },
 	Changes: []virt.Change{virt.ChangeNIC{}},
@@ -36,8 +38,8 @@ var Spec = &step.Spec{
 
 // Validate demands that something is wanted.
 func (a *Args) Validate(v *step.Validation) {
-	if !v.Given("network") && !v.Given("link_up") && !v.Partial {
-		v.Errorf("nic", "change_nic changes nothing: write network or link_up")
+	if !v.Given("network") && !v.Given("link_up") && !v.Given("model") && !v.Partial {
+		v.Errorf("nic", "change_nic changes nothing: write network, model or link_up")
 	}
 }
 
@@ -47,6 +49,6 @@ func (a *Args) Ensure(ctx context.Context, env *step.Env) (step.Result, error) {
 	if err != nil {
 		return step.Result{}, err
 	}
-	_, err = env.Apply(ctx, virt.ChangeNIC{On: virt.OnVM(vm), NIC: a.NIC, Network: a.Network.Opt, LinkUp: a.LinkUp.Opt})
+	_, err = env.Apply(ctx, virt.ChangeNIC{On: virt.OnVM(vm), NIC: a.NIC, Network: a.Network.Opt, Model: a.Model.Opt, LinkUp: a.LinkUp.Opt})
 	return step.Result{}, err
 }

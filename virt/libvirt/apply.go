@@ -57,6 +57,8 @@ func (n *Node) executor(c virt.Change) executor {
 		return func(ctx context.Context, e *edit) error { return n.detachNIC(ctx, c, e) }
 	case virt.ChangeNIC:
 		return func(ctx context.Context, e *edit) error { return n.changeNIC(ctx, c, e) }
+	case virt.ChangeCdrom:
+		return func(ctx context.Context, e *edit) error { return n.changeCdrom(ctx, c, e) }
 	case virt.SetCPU:
 		return n.setCPU
 	case virt.SetMemory:
@@ -166,6 +168,11 @@ func (n *Node) Predict(before virt.Object, c virt.Change) (virt.Object, virt.Out
 // else is said.
 func (n *Node) predict(before virt.Object, c virt.Change) (virt.Object, virt.Outcome, error) {
 	after, out, err := n.rules.Predict(before, c)
+	if vm, ok := after.(*virt.VM); ok && vm != nil {
+		if old, ok := before.(*virt.VM); ok && old != nil {
+			n.predictDevices(old, vm, c, &out)
+		}
+	}
 	if vm, ok := after.(*virt.VM); ok && vm != nil && vm.BootDisk() == nil {
 		for i := range vm.Disks {
 			if vm.Disks[i].Device == "disk" {
@@ -198,6 +205,8 @@ func (n *Node) Check(ctx context.Context, view virt.Reader, c virt.Change) error
 		return n.checkAttachNIC(ctx, view, c)
 	case virt.ChangeNIC:
 		return n.checkChangeNIC(ctx, view, c)
+	case virt.ChangeCdrom:
+		return n.checkChangeCdrom(ctx, view, c)
 	case virt.SetPassword:
 		return guest.CheckPassword(c)
 	case virt.CreateSnapshot:

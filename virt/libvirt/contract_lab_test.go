@@ -53,6 +53,7 @@ func labSetup(t *testing.T, w *wireWrites) virttest.Setup {
 			return virt.CreatePool{Type: "dir", Path: "/var/lib/libvirt/" + name, Build: true, Autostart: true}
 		},
 		Networks: [2]string{"default", "lan"},
+		CDs:      [2]virt.Medium{{Storage: "images", Volume: "l1-a.iso"}, {Storage: "images", Volume: "l1-b.iso"}},
 		Network: func(name string, vlan int) virt.CreateNetwork {
 			return virt.CreateNetwork{On: virt.On{Ref: virt.NetworkRef(name)}, Type: "openvswitch", VLAN: vlan}
 		},
@@ -132,6 +133,7 @@ func TestLabContractOnANode(t *testing.T) {
 		cfg.OnCall = w.onCall
 		n := openLab(t, cfg)
 		removeGuest(t, n)
+		labCDs(t, n)
 		return n
 	}
 	virttest.Run(t, s)
@@ -162,6 +164,7 @@ func TestLabContractOnACluster(t *testing.T) {
 			t.Fatal(err)
 		}
 		removeGuest(t, c)
+		labCDs(t, members[0])
 		return c
 	}
 	virttest.Run(t, s)
@@ -197,4 +200,21 @@ func removeGuest(t *testing.T, p virt.Platform) {
 	}
 	remove()
 	t.Cleanup(remove)
+}
+
+// labCDs makes the volumes that the contract puts into drives, and removes them at
+// the end.
+func labCDs(t *testing.T, n *Node) {
+	t.Helper()
+	names := []string{"l1-a.iso", "l1-b.iso"}
+	remove := func() {
+		for _, name := range names {
+			if err := n.deleteVolume(context.WithoutCancel(t.Context()), "images", name); err != nil && !errors.Is(err, virt.ErrNotFound) {
+				t.Error(err)
+			}
+		}
+	}
+	remove()
+	t.Cleanup(remove)
+	makeCDs(t, n, names...)
 }

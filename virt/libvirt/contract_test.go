@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	lv "libvirt.org/go/libvirt"
+
 	"github.com/nactl/nactl/virt"
 	"github.com/nactl/nactl/virt/virttest"
 )
@@ -41,6 +43,10 @@ func notOnNodes(more map[string]string) map[string]string {
 
 // driverUnsupported is what libvirt's test driver cannot do.
 var driverUnsupported = map[string]string{
+	"change_nic/running":                     "the test driver changes no devices of a running VM",
+	"change_cdrom/new drive running":         "the test driver plugs nothing into a running VM",
+	"change_cdrom/another running":           "the test driver changes no devices of a running VM",
+	"change_cdrom/eject running":             "the test driver changes no devices of a running VM",
 	"attach_disk/running":                    "the test driver plugs nothing into a running VM",
 	"resize_disk":                            "the test driver resizes no volumes",
 	"resize_volume":                          "the test driver resizes no volumes",
@@ -64,7 +70,11 @@ var driverUnsupported = map[string]string{
 
 func TestContractOnTheTestDriver(t *testing.T) {
 	virttest.Run(t, virttest.Setup{
-		New:    func(t *testing.T) virt.Platform { return driverNode(t) },
+		New: func(t *testing.T) virt.Platform {
+			n := driverNode(t)
+			makeCDs(t, n, "a.iso", "b.iso")
+			return n
+		},
 		Prefix: "c-",
 		VM: func(name string) virt.CreateVM {
 			return virt.CreateVM{On: virt.On{Ref: virt.VMRef(name)}, Run: "r1", CPU: virt.CPU{Count: 1},
@@ -79,6 +89,7 @@ func TestContractOnTheTestDriver(t *testing.T) {
 			return virt.CreatePool{Type: "dir", Path: "/var/lib/" + name, Autostart: true}
 		},
 		Networks: [2]string{"default", "lan"},
+		CDs:      [2]virt.Medium{{Storage: "images", Volume: "a.iso"}, {Storage: "images", Volume: "b.iso"}},
 		Network: func(name string, vlan int) virt.CreateNetwork {
 			return virt.CreateNetwork{On: virt.On{Ref: virt.NetworkRef(name)}, Type: "openvswitch", Bridge: "ovsbr0", VLAN: vlan}
 		},
@@ -99,4 +110,22 @@ func TestContractOnTheTestDriver(t *testing.T) {
 		Unsupported: notOnNodes(driverUnsupported),
 		Unpredicted: []string{"machine", "accel"},
 	})
+}
+
+// makeCDs makes volumes that pass for CDs.
+func makeCDs(t *testing.T, n *Node, names ...string) {
+	t.Helper()
+	for _, name := range names {
+		var pool poolTarget
+		err := n.read(t.Context(), "look at the pool", func(c *lv.Connect) (err error) {
+			pool, err = lookPool(c, "images")
+			return err
+		})
+		if err == nil {
+			err = n.makeVolume(t.Context(), newVolume{pool: pool, name: name, format: "raw", size: virt.MiB, sparse: true}, false)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
 }

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/beevik/etree"
+
 	"github.com/nactl/nactl/virt"
 )
 
@@ -137,6 +139,7 @@ func (k *creationCheck) networks() {
 
 // checkNetwork looks for a network that a NIC can be attached to.
 func checkNetwork(ctx context.Context, view virt.Reader, vm virt.Ref, nic, network string) error {
+	network, group, _ := strings.Cut(network, "/")
 	n, err := view.Network(ctx, network)
 	switch {
 	case isMissing(err, virt.NetworkRef(network)):
@@ -154,6 +157,8 @@ func checkNetwork(ctx context.Context, view virt.Reader, vm virt.Ref, nic, netwo
 		return err
 	case !n.Active:
 		return &virt.Error{Kind: virt.ErrConflict, Object: n.Ref(), Summary: "is not active", Hint: "start it: virsh net-start " + network}
+	case group != "" && n.Native != "":
+		return hasPortgroup(n, group)
 	}
 	return nil
 }
@@ -323,4 +328,21 @@ func checkSpace(p *virt.Storage, need int64) error {
 	}
 	return &virt.Error{Kind: virt.ErrConflict, Object: p.Ref(), Summary: "is too full",
 		Wanted: virt.FormatSize(need), Found: virt.FormatSize(p.Available) + " free", Hint: "free space in the pool and let libvirt look again (virsh pool-refresh " + p.Name + "), or name another with storage"}
+}
+
+// hasPortgroup looks for a portgroup of a libvirt network.
+func hasPortgroup(n *virt.Network, group string) error {
+	doc := etree.NewDocument()
+	if err := doc.ReadFromString(n.Native); err != nil {
+		return fmt.Errorf("the definition of %s: %w", n.Ref(), err)
+	}
+	var names []string
+	for _, g := range doc.FindElements("./network/portgroup") {
+		names = append(names, g.SelectAttrValue("name", ""))
+	}
+	if slices.Contains(names, group) {
+		return nil
+	}
+	return &virt.Error{Kind: virt.ErrNotFound, Object: n.Ref(), Summary: fmt.Sprintf("has no portgroup %q", group), Found: strings.Join(names, ", "),
+		Hint: "write NETWORK/PORTGROUP with one of them, or NETWORK alone"}
 }

@@ -36,6 +36,7 @@ type Node struct {
 	hub   hub
 
 	balloons balloons
+	holding  holding
 }
 
 var _ virt.Platform = (*Node)(nil)

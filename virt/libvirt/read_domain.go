@@ -60,6 +60,12 @@ func parseDomain(stored, live string, facts domainFacts) (*virt.VM, error) {
 	}
 	vm.Disks = readDisks(vm.Name, config, running, facts.pools)
 	vm.NICs = readNICs(config, running)
+	if running != nil {
+		if boot := readBoot(running); !slices.Equal(boot, vm.Boot) {
+			vm.Live.Boot = append([]string{}, boot...)
+		}
+		vm.Pending = readDrift(config, running)
+	}
 	return vm, nil
 }
 
@@ -253,6 +259,7 @@ func readDisks(vm string, config, running *etree.Element, pools *poolIndex) []vi
 				continue
 			}
 			disks[i].In.Live = true
+			disks[i].SetRunning(d.Medium())
 			if disks[i].Backing == "" {
 				disks[i].Backing = d.Backing
 			}
@@ -371,6 +378,7 @@ func readNICs(config, running *etree.Element) []virt.NIC {
 			continue
 		}
 		nics[i].In.Live = true
+		nics[i].SetRunning(n.State())
 	}
 	return nics
 }
@@ -384,7 +392,7 @@ func readNIC(e *etree.Element, index int) virt.NIC {
 		n.Name = fmt.Sprintf("nic%d", index+1)
 	}
 	if src := e.SelectElement("source"); src != nil {
-		n.Network = src.SelectAttrValue("network", "")
+		n.Network, n.Profile = src.SelectAttrValue("network", ""), src.SelectAttrValue("portgroup", "")
 		if n.Network == "" {
 			n.Bridge = src.SelectAttrValue("bridge", src.SelectAttrValue("dev", ""))
 		}

@@ -11,7 +11,8 @@ import (
 
 // nodeRules are libvirt's part in predicting changes.
 func (n *Node) nodeRules() virt.Rules {
-	return virt.Rules{LiveCPU: liveCPU, LiveMemory: liveMemory, Overlay: overlayVM, Created: n.created, Attached: n.fillAttached, Refuse: refuse}
+	return virt.Rules{LiveCPU: liveCPU, LiveMemory: liveMemory, Overlay: overlayVM, Created: n.created, Attached: n.fillAttached, Refuse: refuse,
+		LiveNIC: n.liveNIC, NewDrive: newDrive, VolumeAt: n.volumeAt, Portgroups: true}
 }
 
 // liveCPU tells why a running VM cannot have other CPUs at once.
@@ -117,6 +118,12 @@ func (n *Node) notePending(vm *virt.VM) {
 	if vm.Live == nil {
 		return
 	}
+	others := vm.Pending
+	vm.Pending = nil
+	defer func() {
+		vm.Pending = append(vm.Pending, others...)
+		virt.SetDevicesPending(vm, n.whyPending(vm))
+	}()
 	if n.balloons.stuck(vm) {
 		vm.Pending = []virt.Pending{{Field: "memory.current", Live: vm.Live.Memory.Current, Configured: vm.Memory.Current, Reason: balloonStuck}}
 	}

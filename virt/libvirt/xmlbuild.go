@@ -231,7 +231,7 @@ func diskDevice(vm string, k virt.Disk, pools map[string]poolTarget) (*libvirtxm
 func nicDevice(n virt.NIC) *libvirtxml.DomainInterface {
 	d := &libvirtxml.DomainInterface{
 		MAC:    &libvirtxml.DomainInterfaceMAC{Address: n.MAC.Or("")},
-		Source: &libvirtxml.DomainInterfaceSource{Network: &libvirtxml.DomainInterfaceSourceNetwork{Network: n.Network}},
+		Source: &libvirtxml.DomainInterfaceSource{Network: &libvirtxml.DomainInterfaceSourceNetwork{Network: n.Network, PortGroup: n.Profile}},
 		Model:  &libvirtxml.DomainInterfaceModel{Type: n.Model},
 		Alias:  &libvirtxml.DomainAlias{Name: aliasPrefix + n.Name},
 	}

@@ -140,6 +140,8 @@ func (e *Engine) Supports(c virt.Change) error {
 		hint = "storage domains are made and attached by the engine's administrator; name one with storage"
 	case virt.CreateVolume, virt.CloneVolume, virt.ResizeVolume, virt.DeleteVolume, virt.UploadVolume:
 		hint = "make the disk with its VM (create_vm, attach_disk), and grow it with resize_disk"
+	case virt.ChangeCdrom:
+		hint = "choose the CD in the engine's own pages"
 	}
 	return virt.Unsupported("an oVirt engine", c, hint)
 }

@@ -80,6 +80,9 @@ var engineUnsupported = map[string]string{
 	"create_network/served":         "an engine's networks serve nothing",
 	"create_network/leases":         "an engine's networks serve nothing",
 	"create_network/leases exactly": "an engine's networks serve nothing",
+	"change_cdrom":                  "the CD of an engine's VM is chosen in its own pages",
+	"change_nic/model":              "the model of an engine's NIC is chosen in its own pages",
+	"change_nic/paused":             "an engine pauses a VM only by itself",
 }
 
 func small() ovirtsim.Options {
@@ -127,6 +130,7 @@ func TestContractOnTheSimulator(t *testing.T) {
 		},
 		Storage:  "data",
 		Networks: [2]string{"lan", "dmz"},
+		CDs:      [2]virt.Medium{{Storage: "isos", Volume: "a.iso"}, {Storage: "isos", Volume: "b.iso"}},
 		Network: func(name string, vlan int) virt.CreateNetwork {
 			return virt.CreateNetwork{On: virt.On{Ref: virt.NetworkRef(name)}, Type: "engine", VLAN: vlan, Cluster: "Default",
 				HostNIC: "eth2", Hosts: []string{"host1", "host2"}}

@@ -55,6 +55,7 @@ func (r *runner) cases() []testCase {
 	out = append(out, power()...)
 	out = append(out, r.disks()...)
 	out = append(out, r.nics()...)
+	out = append(out, r.cdroms()...)
 	out = append(out, r.snapshots()...)
 	out = append(out, r.networks()...)
 	out = append(out, r.storage()...)
@@ -200,6 +201,7 @@ func (r *runner) nics() []testCase {
 	unplug := on(func(o virt.On) virt.ChangeNIC {
 		return virt.ChangeNIC{On: o, NIC: "extra", LinkUp: virt.Some(false)}
 	})
+	remodel := func(o virt.On) virt.Change { return virt.ChangeNIC{On: o, NIC: "extra", Model: virt.Some("e1000e")} }
 	detach := on(func(o virt.On) virt.DetachNIC { return virt.DetachNIC{On: o, NIC: "extra"} })
 	on := func(network string) func(virt.Object) error {
 		return vmShows(func(vm *virt.VM) bool { return vm.NIC("extra") != nil && vm.NIC("extra").Network == network })
@@ -208,6 +210,10 @@ func (r *runner) nics() []testCase {
 		{kind: "attach_nic", name: "stopped", change: attach, shows: on(r.Networks[0])},
 		{kind: "attach_nic", name: "running", arrange: []changeOf{start}, change: attach, shows: on(r.Networks[0])},
 		{kind: "change_nic", name: "stopped", arrange: []changeOf{attach}, change: move, shows: on(r.Networks[1])},
+		{kind: "change_nic", name: "running", arrange: []changeOf{attach, start}, change: move, shows: on(r.Networks[1])},
+		{kind: "change_nic", name: "model", arrange: []changeOf{attach}, change: remodel,
+			shows: vmShows(func(vm *virt.VM) bool { return vm.NIC("extra") != nil && vm.NIC("extra").Model == "e1000e" })},
+		{kind: "change_nic", name: "paused", arrange: []changeOf{attach, start, pause}, change: move, shows: on(r.Networks[1])},
 		{kind: "change_nic", name: "link running", arrange: []changeOf{attach, start}, change: unplug,
 			shows: vmShows(func(vm *virt.VM) bool { return vm.NIC("extra") != nil && !vm.NIC("extra").LinkUp })},
 		{kind: "detach_nic", name: "stopped", arrange: []changeOf{attach}, change: detach,

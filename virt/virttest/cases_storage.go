@@ -214,7 +214,7 @@ func (r *runner) volumes(t *testing.T) {
 	if d := r.differ(now.Before, r.look(t, ref)); len(d) > 0 {
 		t.Errorf("it was refused, and something changed: %s", d)
 	}
-	vm := r.prepare(t, testCase{arrange: []changeOf{r.attach}})
+	vm, _ := r.prepare(t, testCase{arrange: []changeOf{r.attach}})
 	disk := r.look(t, virt.VMRef(vm)).(*virt.VM).Disk("data")
 	if disk == nil || disk.Volume == "" {
 		return // a platform that keeps no volumes of disks

@@ -11,7 +11,7 @@ import (
 
 // clash makes what is there already, as something else.
 func (r *runner) clash(t *testing.T) {
-	name := r.prepare(t, testCase{})
+	name, _ := r.prepare(t, testCase{})
 	_, err := r.p.Apply(t.Context(), r.VM(name))
 	var e *virt.Error
 	if !errors.As(err, &e) || !errors.Is(err, virt.ErrConflict) || !e.Object.Same(virt.VMRef(name)) {
@@ -39,7 +39,7 @@ func (r *runner) clash(t *testing.T) {
 
 // diverged changes a VM that somebody else has changed since it was looked at.
 func (r *runner) diverged(t *testing.T) {
-	name := r.prepare(t, testCase{})
+	name, _ := r.prepare(t, testCase{})
 	on := virt.On{Ref: virt.VMRef(name), Before: r.look(t, virt.VMRef(name))}
 	r.apply(t, virt.SetVM{On: on, Description: virt.Some("by somebody else")})
 	if _, err := r.p.Apply(t.Context(), virt.SetVM{On: on, Description: virt.Some("by us")}); !errors.Is(err, virt.ErrDiverged) {
@@ -57,7 +57,7 @@ func (r *runner) sideBySide(t *testing.T) {
 	const vms = 4
 	names := make([]string, vms)
 	for i := range names {
-		names[i] = r.prepare(t, testCase{})
+		names[i], _ = r.prepare(t, testCase{})
 	}
 	var mu sync.Mutex
 	var errs []error
@@ -91,7 +91,7 @@ func (r *runner) sideBySide(t *testing.T) {
 
 // reads looks at what is there and at what is not.
 func (r *runner) reads(t *testing.T) {
-	name := r.prepare(t, testCase{})
+	name, _ := r.prepare(t, testCase{})
 	ctx := t.Context()
 	vms, err := r.p.VMs(ctx)
 	if err != nil {

@@ -32,6 +32,7 @@ func TestMemory(t *testing.T) {
 			return virt.CreatePool{Type: "dir", Path: "/" + name, Autostart: true}
 		},
 		Networks: [2]string{"red", "blue"},
+		CDs:      [2]virt.Medium{{Storage: "isos", Volume: "a.iso"}, {Storage: "isos", Volume: "b.iso"}},
 		Network: func(name string, vlan int) virt.CreateNetwork {
 			return virt.CreateNetwork{On: virt.On{Ref: virt.NetworkRef(name)}, Type: "openvswitch", Bridge: "b", VLAN: vlan, Hosts: []string{"h1"}}
 		},

@@ -36,6 +36,8 @@ type Setup struct {
 	Disk func(name string) virt.DiskSpec
 	// Networks are two networks that a NIC can be attached to.
 	Networks [2]string
+	// CDs are two images that can be put into a drive.
+	CDs [2]virt.Medium
 	// Network says how a network is made.
 	Network func(name string, vlan int) virt.CreateNetwork
 	// Storage is a pool in which volumes can be made, and that Disk uses; of a cluster
@@ -139,7 +141,10 @@ func (r *runner) run(t *testing.T, c testCase) {
 	if kind := r.needsUnsupported(t, c); kind != "" {
 		return // nothing can be where this case begins
 	}
-	name := r.prepare(t, c)
+	name, begun := r.prepare(t, c)
+	if !begun {
+		return // what it begins with was refused already, as the platform's list says
+	}
 	ref := virt.VMRef(name)
 	if c.object != nil {
 		ref = c.object(name)
@@ -165,6 +170,11 @@ func (r *runner) run(t *testing.T, c testCase) {
 	if change.Nature() == virt.Converge {
 		if predicted, err = virt.Read(t.Context(), dry, ref); err != nil {
 			t.Fatalf("dry run: %v", err)
+		}
+		if vm, ok := predicted.(*virt.VM); ok && vm != nil {
+			if err := dry.DiskSizes(t.Context(), vm); err != nil {
+				t.Fatalf("dry run: %v", err)
+			}
 		}
 	}
 	out, err := r.p.Apply(t.Context(), change)
@@ -209,25 +219,26 @@ func told(o virt.Object) virt.Object {
 	return c
 }
 
-// prepare makes the VM of a case, and brings it where the case begins.
-func (r *runner) prepare(t *testing.T, c testCase) string {
+// prepare makes the VM of a case, and brings it where the case begins. begun is
+// false where the platform cannot do a part of that either.
+func (r *runner) prepare(t *testing.T, c testCase) (name string, begun bool) {
 	t.Helper()
 	if c.guest {
-		return r.Guest(t, r.p)
+		return r.Guest(t, r.p), true
 	}
 	if c.host {
-		return r.prepareHost(t, c)
+		return r.prepareHost(t, c), true
 	}
 	if c.alone {
-		return r.prepareAlone(t, c)
+		return r.prepareAlone(t, c), true
 	}
 	if c.network {
-		return r.prepareNetwork(t, c)
+		return r.prepareNetwork(t, c), true
 	}
-	name := r.newName()
+	name = r.newName()
 	t.Cleanup(func() { r.remove(t, name) })
 	if c.fresh {
-		return name
+		return name, true
 	}
 	r.apply(t, r.VM(name))
 	ref := virt.VMRef(name)
@@ -237,11 +248,15 @@ func (r *runner) prepare(t *testing.T, c testCase) string {
 	for _, f := range c.arrange {
 		change := f(virt.On{Ref: ref, Before: r.look(t, ref)})
 		_, err := r.p.Apply(lasting(t), change)
-		if err != nil && (r.unsupported(c) == "" || !errors.Is(err, virt.ErrUnsupported)) {
+		switch {
+		case err == nil:
+		case r.unsupported(c) != "" && errors.Is(err, virt.ErrUnsupported):
+			return name, false
+		default:
 			t.Fatalf("%s: %v", virt.KindOf(change), err)
 		}
 	}
-	return name
+	return name, true
 }
 
 // needsUnsupported gives the kind of change that a case begins with and that the
