@@ -24,6 +24,7 @@ import (
 	"github.com/nactl/nactl/modules/deletevolume"
 	"github.com/nactl/nactl/modules/detachdisk"
 	"github.com/nactl/nactl/modules/detachnic"
+	"github.com/nactl/nactl/modules/downloadvolume"
 	"github.com/nactl/nactl/modules/fail"
 	"github.com/nactl/nactl/modules/guestexec"
 	"github.com/nactl/nactl/modules/guestfile"
@@ -79,6 +80,7 @@ func Registry() *step.Registry {
 		deletevolume.Spec,
 		detachdisk.Spec,
 		detachnic.Spec,
+		downloadvolume.Spec,
 		fail.Spec,
 		guestexec.Spec,
 		guestfile.Spec,

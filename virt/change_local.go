@@ -1,6 +1,7 @@
 package virt
 
 import (
+	"context"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -24,6 +25,24 @@ type LocalWrite struct {
 	Secret bool        `json:"secret,omitempty"`
 	Size   int64       `json:"size"`
 	Mode   Opt[string] `json:"mode,omitzero"` // octal, as 0644; left out at creation: 0644
+}
+
+// DownloadVolume reads a volume of a platform into a file of the controller: whole,
+// or not at all.
+type DownloadVolume struct {
+	On
+	converge
+	From   Ref         `json:"from"`
+	Size   int64       `json:"size"`             // bytes that are stored; 0: not known before they are read
+	SHA256 string      `json:"sha256,omitempty"` // hex; empty where only reading it would tell
+	Mode   Opt[string] `json:"mode,omitzero"`    // as LocalWrite's
+	// Content is the platform that the volume is on.
+	Content VolumeReader `json:"-"`
+}
+
+// VolumeReader reads what volumes hold, as a Reader does.
+type VolumeReader interface {
+	ReadVolume(ctx context.Context, storage, name string, into Sink) error
 }
 
 // LocalDelete removes a file on the controller.

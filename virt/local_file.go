@@ -89,6 +89,27 @@ func localWrite(before Object, c LocalWrite) (Object, Outcome, error) {
 	return after, d.out, nil
 }
 
+func downloadVolume(before Object, c DownloadVolume) (Object, Outcome, error) {
+	var d diff
+	after := &LocalFile{Dir: c.Ref.Scope, Path: c.Ref.Name, Size: c.Size, SHA256: c.SHA256, Mode: c.Mode.Or(newFileMode)}
+	f, _ := before.(*LocalFile)
+	if f == nil {
+		d.field(FieldChange{Path: "content", After: c.Size, Unit: "bytes"})
+		d.set("mode", nil, after.Mode, "")
+		return after, d.out, nil
+	}
+	if c.SHA256 != "" {
+		d.set("content", "sha256:"+short(f.SHA256), "sha256:"+short(c.SHA256), "")
+	} else if c.Size != 0 {
+		d.bytes("content", f.Size, c.Size, "") // all that can be compared
+	}
+	if after.Mode = f.Mode; c.Mode.IsSet() {
+		after.Mode = c.Mode.Or(f.Mode)
+		d.set("mode", f.Mode, after.Mode, "")
+	}
+	return after, d.out, nil
+}
+
 // isText tells whether a file is one whose lines can be shown.
 func isText(f *LocalFile) bool {
 	return f.Size == int64(len(f.Content)) && utf8.Valid(f.Content) && !slices.Contains(f.Content, 0)

@@ -144,4 +144,8 @@ type Stats struct {
 	Calls       int            `json:"calls"`       // libvirt calls, or requests to an engine
 	Trips       int            `json:"trips"`       // calls sent while no other was outstanding
 	Procedures  map[string]int `json:"procedures,omitempty"`
+	// Sent and Received are bytes of libvirt's protocol, streams included; nodes that
+	// are reached over a tunnel only.
+	Sent     int64 `json:"sent,omitempty"`
+	Received int64 `json:"received,omitempty"`
 }

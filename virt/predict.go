@@ -95,6 +95,8 @@ func (r Rules) Predict(before Object, c Change) (Object, Outcome, error) {
 		return localWrite(before, c)
 	case LocalDelete:
 		return deleted(before, c.Ref)
+	case DownloadVolume:
+		return downloadVolume(before, c)
 	case HTTPRequest:
 		return before, Outcome{Changed: true, Summary: c.Method + " " + c.URL}, nil
 	}

@@ -86,7 +86,7 @@ func uploadVolume(before Object, c UploadVolume) (Object, Outcome, error) {
 		after.Size, after.Format, after.Backing = c.Source.Size, c.Source.Format, ""
 		v = after
 	}
-	v.SHA256, v.Summed = c.Source.SHA256, c.Source.Length
+	v.SHA256, v.Summed, v.Stored = c.Source.SHA256, c.Source.Length, c.Source.Length
 	return v, d.out, nil
 }
 

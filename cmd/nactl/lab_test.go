@@ -82,6 +82,7 @@ for p in $(v pool-list --all --name | grep "^PREFIX"); do
 	v pool-undefine "$p" >/dev/null
 done
 for m in $(grep -o ' /run/PREFIX[^ ]*' /proc/mounts); do umount "$m"; done
+rm -rf /run/PREFIX*
 for p in images shared; do
 	v pool-refresh $p >/dev/null
 	for f in $(v vol-list $p | sed 's/^ *//; s/ .*//' | grep "^PREFIX"); do v vol-delete --pool $p "$f" >/dev/null; done

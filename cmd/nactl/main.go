@@ -185,6 +185,7 @@ func (a *application) cli() *cli.App {
 			a.listCommand(),
 			a.vmCommand(),
 			a.execCommand(),
+			a.volCommand(),
 			a.varsCommand(),
 			a.inventoryCommand(),
 			a.vaultCommand(),

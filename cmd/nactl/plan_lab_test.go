@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	gocmp "github.com/google/go-cmp/cmp"
@@ -33,8 +34,8 @@ var shipped = []struct {
 	{"rescue.yml", []string{"-e", "vm=t1-plan-rescue"}, 0, true},
 	{"debian.yml", []string{"-e", "vm=t1-plan-debian", "-e", "address=192.168.122.77/24"}, 3, false},
 	{"hosts.yml", nil, 0, false},
-	{"storage.yml", []string{"-e", "pool=t1-plan-pool", "-e", "path=/run/t1-plan-pool"}, 0, false},
 	{"networks.yml", []string{"-e", "network=t1-plan-inner"}, 0, false},
+	{"storage.yml", []string{"-e", "pool=t1-plan-pool", "-e", "path=/run/t1-plan-pool", "-e", "dest=KEPT"}, 0, false},
 	{"quickstart.yml", nil, 0, true},
 }
 
@@ -48,9 +49,13 @@ func TestLabPlanEqualsPlay(t *testing.T) {
 	if err != nil || len(files) != len(shipped) {
 		t.Errorf("%d playbooks ship (%v), %d are tested", len(files), err, len(shipped))
 	}
+	kept := filepath.Join(t.TempDir(), "kept.raw")
 	for _, s := range shipped {
 		t.Run(s.file, func(t *testing.T) {
-			args := append([]string{filepath.Join("..", "..", "playbooks", s.file)}, s.args...)
+			args := []string{filepath.Join("..", "..", "playbooks", s.file)}
+			for _, a := range s.args {
+				args = append(args, strings.ReplaceAll(a, "KEPT", kept))
+			}
 			if s.file == "quickstart.yml" {
 				t.Setenv("LIBVIRT_DEFAULT_URI", "test:///default")
 			} else {

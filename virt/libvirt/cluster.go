@@ -63,6 +63,8 @@ func (c *Cluster) Stats() virt.Stats {
 		sum.Connections += s.Connections
 		sum.Calls += s.Calls
 		sum.Trips += s.Trips
+		sum.Sent += s.Sent
+		sum.Received += s.Received
 		for name, k := range s.Procedures {
 			sum.Procedures[name] += k
 		}

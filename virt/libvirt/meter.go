@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"maps"
 	"sync"
+	"sync/atomic"
 
 	"github.com/nactl/nactl/virt"
 )
@@ -22,6 +23,7 @@ type meter struct {
 	trips       int
 	outstanding int
 	procedures  map[string]int
+	out, in     atomic.Int64 // bytes
 }
 
 func newMeter(onCall func(program, procedure uint32)) *meter {
@@ -64,7 +66,8 @@ func (m *meter) reply(n int) {
 func (m *meter) stats() virt.Stats {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return virt.Stats{Connections: m.connections, Calls: m.calls, Trips: m.trips, Procedures: maps.Clone(m.procedures)}
+	return virt.Stats{Connections: m.connections, Calls: m.calls, Trips: m.trips, Procedures: maps.Clone(m.procedures),
+		Sent: m.out.Load(), Received: m.in.Load()}
 }
 
 // The parts of libvirt's message header, six big-endian words after the length
@@ -82,15 +85,17 @@ const (
 // frames follows one direction of a libvirt connection, and gives the header of
 // each message as soon as it has passed, in whatever pieces it comes.
 type frames struct {
-	head []byte // of the message that is passing, up to lengthSize+headerSize
-	left uint32 // of its payload
-	bad  bool   // lost step: no libvirt stream; nothing is counted from here on
+	head []byte        // of the message that is passing, up to lengthSize+headerSize
+	left uint32        // of its payload
+	sum  *atomic.Int64 // bytes that passed
+	bad  bool          // lost step: no libvirt stream; nothing is counted from here on
 	on   func(program, procedure, typ uint32)
 }
 
 // Write looks at the bytes that pass; it keeps none and never fails.
 func (f *frames) Write(b []byte) (int, error) {
 	n := len(b)
+	f.sum.Add(int64(n))
 	for len(b) > 0 && !f.bad {
 		if f.left > 0 {
 			skip := min(uint64(f.left), uint64(len(b)))
@@ -123,7 +128,7 @@ func (f *frames) header() {
 // sent follows what the client sends, received what the daemon answers. open
 // holds what is unanswered when the connection ends.
 func (m *meter) sent(open *openCalls) *frames {
-	return &frames{on: func(program, procedure, typ uint32) {
+	return &frames{sum: &m.out, on: func(program, procedure, typ uint32) {
 		if program != programKeepAlive && (typ == typeCall || typ == typeCallWithFDs) {
 			if open.add(1) {
 				m.call(program, procedure)
@@ -133,7 +138,7 @@ func (m *meter) sent(open *openCalls) *frames {
 }
 
 func (m *meter) received(open *openCalls) *frames {
-	return &frames{on: func(program, procedure, typ uint32) {
+	return &frames{sum: &m.in, on: func(program, procedure, typ uint32) {
 		if program != programKeepAlive && (typ == typeReply || typ == typeReplyFDs) {
 			if m.onReply != nil {
 				m.onReply(program, procedure)

@@ -41,7 +41,7 @@ func labNodeCalling(t *testing.T, name string, onCall func(program, procedure ui
 }
 
 // labConfig reads how a node of the lab is reached.
-func labConfig(t *testing.T, name string) Config {
+func labConfig(t testing.TB, name string) Config {
 	t.Helper()
 	text, err := os.ReadFile(os.Getenv("NACTL_LAB"))
 	if err != nil {

@@ -3,7 +3,6 @@ package local
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -188,7 +187,7 @@ func (l *Controller) changeFile(ctx context.Context, c virt.Change) (virt.Outcom
 // noFolder says of a file that cannot be made what is missing: not itself.
 func noFolder(c virt.Change, err error) error {
 	var e *virt.Error
-	if _, writes := c.(virt.LocalWrite); !writes || !errors.As(err, &e) || e.Kind != virt.ErrNotFound {
+	if _, deletes := c.(virt.LocalDelete); deletes || !errors.As(err, &e) || e.Kind != virt.ErrNotFound {
 		return err
 	}
 	dir := filepath.Dir(e.Object.Name)
@@ -199,45 +198,12 @@ func noFolder(c virt.Change, err error) error {
 		Hint: fmt.Sprintf("make it first: local_exec: {command: [mkdir, -p, %s], creates: %s}", dir, dir)}
 }
 
-// replace writes a file beside the one that it takes the place of: whoever reads
-// sees the old content or the new, and after a power failure it is one of them.
-func replace(root *os.Root, name string, content []byte, mode string) (err error) {
-	perm, err := permissions(mode)
-	if err != nil {
+// replace writes a file in place of another one.
+func replace(root *os.Root, name string, content []byte, mode string) error {
+	return beside(root, name, mode, func(f *os.File) error {
+		_, err := f.Write(content)
 		return err
-	}
-	dir, base := filepath.Split(name)
-	part := filepath.Join(dir, "."+base+"."+rand.Text()[:8]+".nactl-part")
-	f, err := root.OpenFile(part, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			_ = root.Remove(part) // what failed before is what counts
-		}
-	}()
-	_, err = f.Write(content)
-	if err == nil {
-		err = keepOwner(root, name, f)
-	}
-	if err == nil {
-		err = f.Chmod(perm)
-	}
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	if err = root.Rename(part, name); err != nil {
-		return err
-	}
-	folder, err := root.Open(filepath.Clean("./" + dir))
-	if err != nil {
-		return err
-	}
-	return errors.Join(folder.Sync(), folder.Close())
+	})
 }
 
 // keepOwner gives a new file the owner of the one that it replaces.

@@ -13,7 +13,8 @@ import (
 
 // Controller applies changes to the machine that runs nactl.
 type Controller struct {
-	files sync.Mutex // held while a file is compared and written
+	files  sync.Mutex // held while a file is compared and written
+	places virt.Locks // likewise for files that take long, one by one
 }
 
 // New gives the controller.
@@ -27,7 +28,7 @@ func Ref() virt.Ref { return virt.Ref{Kind: virt.KindLocal} }
 // Supports implements virt.Applier.
 func (*Controller) Supports(c virt.Change) error {
 	switch c.(type) {
-	case virt.LocalExec, virt.LocalWrite, virt.LocalDelete, virt.HTTPRequest:
+	case virt.LocalExec, virt.LocalWrite, virt.LocalDelete, virt.DownloadVolume, virt.HTTPRequest:
 		return nil
 	}
 	return virt.Unsupported("the controller", c, "apply it to a node, a cluster or an engine")
@@ -74,6 +75,8 @@ func (l *Controller) Apply(ctx context.Context, c virt.Change) (virt.Outcome, er
 			return virt.Outcome{}, err
 		}
 		return virt.Outcome{Changed: true, Result: res, Summary: fmt.Sprintf("%s %s  %d", c.Method, c.URL, res.Status)}, nil
+	case virt.DownloadVolume:
+		return l.download(ctx, c)
 	default:
 		return l.changeFile(ctx, c)
 	}
