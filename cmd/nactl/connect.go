@@ -28,6 +28,7 @@ type connections struct {
 	jumps ssh.Dialer // shared, so that nodes behind one jump host cost it one login
 
 	warnings io.Writer // for what concerns no one step
+	password string    // of --ask-pass
 
 	mu        sync.Mutex
 	nodes     map[string]*libvirt.Node
@@ -140,6 +141,7 @@ func (c *connections) ssh(n *inventory.Node) (*ssh.Config, error) {
 		Agent: n.Agent, KnownHosts: n.KnownHosts, HostKeyAlias: n.HostKeyAlias, SSHConfig: n.SSHConfig, Become: n.Become,
 		ConnectTimeout: n.ConnectTimeout, KeepAlive: n.KeepAlive, KeepAliveCount: n.KeepAliveCount,
 	}
+	c.withPassword(cfg)
 	var err error
 	if cfg.Jump, err = c.hops(n.Jump); err != nil {
 		return nil, fmt.Errorf("node %s: %w", n.Name, err)
@@ -154,6 +156,7 @@ func (c *connections) guests(g *inventory.Guests) (*ssh.Config, error) {
 		KnownHosts: g.KnownHosts, AcceptNew: g.AcceptNew, SSHConfig: g.SSHConfig, Become: g.Become,
 		ConnectTimeout: g.ConnectTimeout, KeepAlive: g.KeepAlive, KeepAliveCount: g.KeepAliveCount,
 	}
+	c.withPassword(cfg)
 	var err error
 	cfg.Jump, err = c.hops(g.Jump)
 	return cfg, err

@@ -34,6 +34,7 @@ func targetFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringSliceFlag{Name: "inventory", Aliases: []string{"i"}, Usage: "inventory `FILE` or directory; may be repeated"},
 		vaultIdentityFlag(),
+		askPassFlag(),
 		&cli.StringFlag{Name: "target", Aliases: []string{"l", "limit"}, Value: "all", Usage: "the target, or only targets that `PATTERN` names; left out: wherever the VM is"},
 	}
 }
@@ -79,6 +80,9 @@ func (a *application) direct(c *cli.Context) (*direct, error) {
 		return nil, err
 	}
 	s.conns = a.newConnections(inv, id)
+	if err := s.askPass(); err != nil {
+		return nil, err
+	}
 	return &direct{setup: s, targets: targets}, nil
 }
 

@@ -101,6 +101,9 @@ func (s *setup) mask() *event.Mask {
 			_ = m.Add(text) // long enough, or it would not be there
 		}
 	}
+	if s.conns != nil && s.conns.password != "" {
+		_ = m.Add(s.conns.password) // who typed one that is too short was told
+	}
 	return m
 }
 

@@ -36,6 +36,7 @@ func (a *application) listCommand() *cli.Command {
 			Flags: []cli.Flag{
 				&cli.StringSliceFlag{Name: "inventory", Aliases: []string{"i"}, Usage: "inventory `FILE` or directory; may be repeated"},
 				vaultIdentityFlag(),
+				askPassFlag(),
 				&cli.StringFlag{Name: "limit", Aliases: []string{"l"}, Value: "all", Usage: "only targets that `PATTERN` names"},
 				&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "table", Usage: "`FORMAT`: table, json, csv or yaml"},
 				&cli.StringFlag{Name: "out", Usage: "write to `FILE`, which is replaced as a whole"},
@@ -64,6 +65,9 @@ func (a *application) list(c *cli.Context, columns []string, rows func(context.C
 	}
 	s.conns = a.newConnections(inv, "")
 	defer s.close()
+	if err := s.askPass(); err != nil {
+		return err
+	}
 	found, failed := ask(c.Context, s.conns, targets, rows)
 	if c.Context.Err() != nil {
 		return exitError{engine.ExitInterrupted, nil}

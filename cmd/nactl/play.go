@@ -43,6 +43,7 @@ func commonFlags() []cli.Flag {
 
 func runFlags() []cli.Flag {
 	return append(commonFlags(),
+		askPassFlag(),
 		&cli.IntFlag{Name: "forks", Aliases: []string{"f"}, Value: engine.DefaultForks, Usage: "at most `N` targets side by side"},
 		&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "human", Usage: "`FORMAT`: human, json (one event a line) or quiet"},
 		&cli.BoolFlag{Name: "diff", Aliases: []string{"D"}, Usage: "show all fields and the differences of texts"},
@@ -182,10 +183,13 @@ func (s *setup) ask(p *engine.Prepared, w *engine.World, o *engine.Options) erro
 	if o.Confirm && w.Ask == nil {
 		return exitError{engine.ExitOptions, errors.New("--step asks before each step, and nobody can type here")}
 	}
+	if err := s.askPass(); err != nil {
+		return err
+	}
 	o.Mask = s.mask()
 	list, err := p.Ask(s.ctx, w, *o)
 	if err != nil {
-		return err
+		return unanswered(err)
 	}
 	return s.report(list)
 }

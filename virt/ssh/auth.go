@@ -29,6 +29,7 @@ type login struct {
 	agentConn  net.Conn
 	candidates []candidate
 	next       int
+	asked      bool // whether the password was sent
 	mu         sync.Mutex
 	notes      []string // sources that gave no key, keys that could not sign
 }
@@ -63,6 +64,10 @@ func newLogin(ctx context.Context, t *target) *login {
 			}
 		}
 	}
+	if t.Password != nil && len(l.candidates) > keysBeforePassword {
+		l.note("%d more keys were not offered, to leave the server's patience for the password", len(l.candidates)-keysBeforePassword)
+		l.candidates = l.candidates[:keysBeforePassword]
+	}
 	return l
 }
 
@@ -85,10 +90,13 @@ func (l *login) pick(c *gossh.ClientAuthContext) (gossh.AuthMethod, error) {
 	for _, m := range c.AllowedMethods {
 		publickey = publickey || m == "publickey"
 	}
-	if !publickey {
-		return nil, fmt.Errorf("the server accepts only %s, not public keys", strings.Join(c.AllowedMethods, ", "))
-	}
-	if l.next >= len(l.candidates) {
+	switch {
+	case publickey && l.next < len(l.candidates):
+	case l.t.Password != nil:
+		return l.password(c.AllowedMethods)
+	case !publickey:
+		return nil, fmt.Errorf("the server accepts only %s, not public keys; --ask-pass asks for a password", strings.Join(c.AllowedMethods, ", "))
+	default:
 		return nil, errors.New("no more keys to try")
 	}
 	l.next++

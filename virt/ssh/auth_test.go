@@ -211,7 +211,71 @@ func TestAuthOfAPasswordOnlyServer(t *testing.T) {
 	s := sshtest.Start(t, sshtest.Options{ExtraConfig: []string{"PubkeyAuthentication no", "PasswordAuthentication yes"}})
 	_, err := ssh.Dial(testContext(t), s.Config())
 	var refused *ssh.AuthError
-	if !errors.As(err, &refused) || !strings.Contains(err.Error(), "accepts only password") {
+	if !errors.As(err, &refused) || !strings.Contains(err.Error(), "accepts only password, not public keys; --ask-pass asks for a password") {
 		t.Errorf("got %v, want what the server accepts", err)
+	}
+}
+
+// A password is sent once, where no key is taken, and is in no message.
+func TestPassword(t *testing.T) {
+	const right = "correct horse"
+	for name, test := range map[string]struct {
+		methods []string
+		first   string
+		given   string
+		tries   string // what the server saw
+		err     string
+	}{
+		"password":             {methods: []string{"password"}, given: right, tries: "password " + right},
+		"keyboard-interactive": {methods: []string{"keyboard-interactive"}, given: right, tries: "keyboard-interactive " + right},
+		"both":                 {methods: []string{"password", "keyboard-interactive"}, given: right, tries: "password " + right},
+		"wrong": {methods: []string{"password", "keyboard-interactive"}, given: "battery staple", tries: "password battery staple",
+			err: "login as kim refused; tried a password: ssh: handshake failed: the password is not accepted"},
+		"wrong, asked for": {methods: []string{"keyboard-interactive"}, given: "battery staple", tries: "keyboard-interactive battery staple", err: "the password is not accepted"},
+		"more questions":   {methods: []string{"keyboard-interactive"}, first: "Code: ", given: right, err: `the server asks for more than a password: "Code: "`},
+		"no password":      {methods: []string{"password"}, err: "--ask-pass asks for a password"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := sshtest.StartPassword(t, right, test.first, test.methods...)
+			cfg := s.Config()
+			if test.given != "" {
+				cfg.Password = ssh.FixedPassword(test.given)
+			}
+			c, err := ssh.Dial(testContext(t), cfg)
+			if got := strings.Join(s.Attempts(), ", "); got != test.tries {
+				t.Errorf("the server saw %q, want %q", got, test.tries)
+			}
+			if test.err != "" {
+				var refused *ssh.AuthError
+				if !errors.As(err, &refused) || !strings.Contains(err.Error(), test.err) || test.given != "" && strings.Contains(err.Error(), test.given) {
+					t.Errorf("got %v, want %s", err, test.err)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			if r, err := c.Exec(testContext(t), ssh.Command{Argv: []string{"echo", "in"}}); err != nil || string(r.Stdout) != "in\n" {
+				t.Errorf("%q %v", r.Stdout, err)
+			}
+		})
+	}
+}
+
+// Many keys leave room for the password: sshd hangs up after six tries.
+func TestPasswordBehindManyKeys(t *testing.T) {
+	s := sshtest.Start(t, sshtest.Options{NoIdentity: true, ExtraConfig: []string{"PasswordAuthentication yes"}})
+	var keys []any
+	for range 8 {
+		keys = append(keys, sshtest.NewKey(t, "ed25519"))
+	}
+	cfg := s.Config()
+	cfg.IdentityFiles, cfg.IdentitiesOnly, cfg.Agent = nil, false, serveAgent(t, keys...)
+	asked := 0
+	cfg.Password = func(context.Context) (string, error) { asked++; return "wrong", nil }
+	_, err := ssh.Dial(testContext(t), cfg)
+	if err == nil || asked != 1 || !strings.Contains(err.Error(), "more keys were not offered") || !strings.Contains(s.Log(), "Failed password") {
+		t.Errorf("asked %d times, %v\n%s", asked, err, s.Log())
 	}
 }

@@ -45,6 +45,11 @@ type Config struct {
 	// would take that key. Nil: such a key works only through the agent.
 	Passphrase func(ctx context.Context, file string) ([]byte, error)
 
+	// Password gives what the node takes where it takes none of the keys, by password
+	// or keyboard-interactive; it is sent once a connection. Nil: keys alone. Jump
+	// hosts do not inherit it.
+	Password func(ctx context.Context) (string, error)
+
 	// KnownHosts replaces the user's and the system's known_hosts files.
 	KnownHosts   []string
 	HostKeyAlias string // name to look up there instead of the address

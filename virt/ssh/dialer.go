@@ -169,8 +169,8 @@ func (d *Dialer) release(key string, j *jump) {
 func jumpKey(chain []*target) string {
 	var b strings.Builder
 	for _, t := range chain {
-		fmt.Fprintf(&b, "%q %q %q %q %v %q %q %q\n", t.addr(), t.User, t.IdentityFiles, t.certFiles, t.IdentitiesOnly,
-			t.Agent, t.KnownHosts, t.HostKeyAlias)
+		fmt.Fprintf(&b, "%q %q %q %q %v %q %q %q %v\n", t.addr(), t.User, t.IdentityFiles, t.certFiles, t.IdentitiesOnly,
+			t.Agent, t.KnownHosts, t.HostKeyAlias, t.Password != nil)
 	}
 	return b.String()
 }
