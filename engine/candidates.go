@@ -30,7 +30,8 @@ type Candidate struct {
 // PlayVariables are the variables of one target in one play.
 type PlayVariables struct {
 	Play string // its id; empty where there is no play
-	File string
+	File string // that was asked for
+	Of   string // the file that holds the play, which that one may import
 
 	play   *play
 	runner *runner
@@ -68,7 +69,7 @@ func variables(pl *play, t Target, w *World, o Options) PlayVariables {
 		r.targets[other.Name] = newTarget(other)
 	}
 	r.targets[t.Name] = newTarget(t)
-	return PlayVariables{Play: pl.ID, File: pl.file, play: pl, runner: r, target: r.targets[t.Name]}
+	return PlayVariables{Play: pl.ID, File: pl.file, Of: pl.Range.File, play: pl, runner: r, target: r.targets[t.Name]}
 }
 
 // Value gives what a variable is outside of steps, before the first of them; ok is
@@ -84,7 +85,7 @@ func (v PlayVariables) Names() []string {
 	for _, c := range v.Playbook() {
 		out = append(out, c.Name)
 	}
-	for name := range v.target.Vars {
+	for name := range v.play.varsOf(v.target.Target) {
 		out = append(out, name)
 	}
 	slices.Sort(out)

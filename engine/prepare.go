@@ -32,6 +32,15 @@ type play struct {
 	serial  []playbook.Share
 	answers map[string]*source.Node // to its vars_prompt
 	inherit map[*source.Node]*expr.Template
+	beside  map[string]map[string]*source.Node // the inventory's variables by target, where the play has its own
+}
+
+// varsOf gives the inventory's variables of a target, as the play sees them.
+func (p *play) varsOf(t Target) map[string]*source.Node {
+	if p.beside != nil {
+		return p.beside[t.Name]
+	}
+	return t.Vars
 }
 
 // Prepare loads and checks playbooks against a world. Nothing is opened. With
@@ -110,6 +119,11 @@ func preparePlay(ctx context.Context, file string, p *playbook.Play, w *World, o
 			list.Add(found...)
 		}
 	}
+	if w.Beside != nil {
+		var found diag.List
+		out.beside, found = w.Beside(p.Range.File)
+		list.Add(found...)
+	}
 	if p.Serial != nil {
 		n, found := evalEarly(ctx, p.Serial, p, w, o)
 		list.Add(found...)
@@ -122,7 +136,7 @@ func preparePlay(ctx context.Context, file string, p *playbook.Play, w *World, o
 	list.Add(delegates(p, w)...)
 	world := playbook.World{Vars: map[string]map[string]*source.Node{}, Extra: o.Extra, Earlier: maps.Clone(earlier), Options: expr.Options{Host: w.Host}, Root: root}
 	for _, t := range out.targets {
-		world.Vars[t.Name] = t.Vars
+		world.Vars[t.Name] = out.varsOf(t)
 	}
 	world.Groups = slices.Sorted(maps.Keys(w.Groups))
 	for _, t := range w.All {
@@ -198,7 +212,7 @@ func (p *play) inventoryVars(w playbook.World) diag.List {
 		names[name] = expr.Field{Type: expr.AnyType}
 	}
 	for _, t := range p.targets {
-		for name := range t.Vars {
+		for name := range p.varsOf(t) {
 			names[name] = expr.Field{Type: expr.AnyType}
 		}
 	}
@@ -214,8 +228,9 @@ func (p *play) inventoryVars(w playbook.World) diag.List {
 	scope := expr.NewScope(names, w.Options)
 	var list diag.List
 	for _, t := range p.targets {
-		for _, name := range slices.Sorted(maps.Keys(t.Vars)) {
-			n := t.Vars[name]
+		vars := p.varsOf(t)
+		for _, name := range slices.Sorted(maps.Keys(vars)) {
+			n := vars[name]
 			if p.inherit[n] == nil && playbook.HoldsExpression(n) {
 				compiled, found := expr.CompileNode(n, scope)
 				list.Add(found...)

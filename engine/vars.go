@@ -219,7 +219,7 @@ func (s *scope) find(ctx context.Context, name string) (any, bool, error) {
 			return s.value(ctx, v.Template, v.Value)
 		}
 	}
-	if n, ok := s.target.Vars[name]; ok {
+	if n, ok := s.play.varsOf(s.target.Target)[name]; ok {
 		return s.value(ctx, s.play.inherit[n], n)
 	}
 	return nil, false, nil
@@ -315,7 +315,7 @@ func (s *scope) names() []string {
 	for name := range s.run.opts.Extra {
 		all[name] = true
 	}
-	for name := range s.target.Vars {
+	for name := range s.play.varsOf(s.target.Target) {
 		all[name] = true
 	}
 	for _, v := range slices.Concat(s.play.Defaults, s.play.Vars) {

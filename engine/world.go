@@ -30,6 +30,10 @@ type World struct {
 	// All are all targets of the inventory, and Groups their groups' members.
 	All    []Target
 	Groups map[string][]string
+	// Beside gives the variables of all targets as the plays of a file see them that
+	// another playbook imports; nil where they are those of All. A nil Beside says so
+	// of all files.
+	Beside func(file string) (map[string]map[string]*source.Node, diag.List)
 	// Image finds what the inventory calls an image, for one target.
 	Image func(target, name string) (virt.ImageSource, error)
 	// Open gives the platform of a target. It is asked once for each, and the

@@ -263,8 +263,9 @@ type setup struct {
 	id      string // of the run
 	check   bool
 	conns   *connections
-	notes   *annotations         // that --annotations asks for, or nil
-	inv     *inventory.Inventory // once it is loaded
+	notes   *annotations                    // that --annotations asks for, or nil
+	inv     *inventory.Inventory            // once it is loaded
+	beside  map[string]*inventory.Inventory // with the variables of a folder, for the plays that are imported from it
 }
 
 func (a *application) setup(c *cli.Context, asked request, check bool) (*setup, error) {
@@ -360,6 +361,42 @@ func (s *setup) varsBeside(inv *inventory.Inventory) (*inventory.Inventory, diag
 	return inv, list
 }
 
+// inventoryOf gives the inventory with the variables beside a playbook that another
+// one imports: for its plays they are above all others. nil where there is nothing
+// more than what all plays have.
+func (s *setup) inventoryOf(file string) (*inventory.Inventory, diag.List) {
+	dir := filepath.Clean(filepath.Dir(file))
+	known := func(f string) bool { return filepath.Clean(filepath.Dir(f)) == dir }
+	if file == "" || s.inv == nil || len(s.asked.files) == 0 || slices.ContainsFunc(s.asked.files, known) {
+		return nil, nil
+	}
+	if inv, ok := s.beside[dir]; ok {
+		return inv, nil
+	}
+	inv, list := s.inv.WithVarsBeside(dir, inventory.Options{Sources: s.sources})
+	if inv == s.inv {
+		inv = nil
+	}
+	if s.beside == nil {
+		s.beside = map[string]*inventory.Inventory{}
+	}
+	s.beside[dir] = inv
+	return inv, list
+}
+
+// varsBesideImport gives those variables by target.
+func (s *setup) varsBesideImport(file string) (map[string]map[string]*source.Node, diag.List) {
+	inv, list := s.inventoryOf(file)
+	if inv == nil {
+		return nil, list
+	}
+	out := map[string]map[string]*source.Node{}
+	for _, t := range inv.All() {
+		out[t.Name] = t.Vars.Nodes()
+	}
+	return out, list
+}
+
 // tags gives the tags of an option; commas separate them, too.
 func tags(c *cli.Context, name string) []string {
 	var out []string
@@ -392,6 +429,7 @@ func (s *setup) world(inv *inventory.Inventory) *engine.World {
 	w := &engine.World{
 		Groups: map[string][]string{},
 		Open:   s.conns.open,
+		Beside: s.varsBesideImport,
 		Local:  local.New(),
 		Image:  func(target, name string) (virt.ImageSource, error) { return inv.Image(name, target) },
 		Files:  func(playbook string) step.Files { return project{filepath.Dir(playbook)} },

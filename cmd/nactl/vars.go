@@ -72,7 +72,7 @@ func (a *application) vars(c *cli.Context) error {
 	} else if plays = prepared.Variables(world, *options, name); len(plays) == 0 {
 		return exitError{engine.ExitOptions, fmt.Errorf("no play of %s runs on %s", strings.Join(s.asked.files, ", "), name)}
 	}
-	shown := &shownVars{c: c, target: t, plays: plays, table: slices.Contains([]string{"table", "csv"}, c.String("output"))}
+	shown := &shownVars{c: c, s: s, target: t, plays: plays, table: slices.Contains([]string{"table", "csv"}, c.String("output"))}
 	columns, rows := varColumns, []row(nil)
 	if what := c.String("explain"); what != "" {
 		columns = explainColumns
@@ -97,16 +97,27 @@ func (a *application) vars(c *cli.Context) error {
 // shownVars makes rows of variables.
 type shownVars struct {
 	c      *cli.Context
+	s      *setup
 	target inventory.Target
 	plays  []engine.PlayVariables
 	table  bool // values are text
+}
+
+// targetIn gives the target as a play sees it.
+func (v *shownVars) targetIn(p engine.PlayVariables) inventory.Target {
+	if inv, _ := v.s.inventoryOf(p.Of); inv != nil {
+		if t, ok := inv.Target(v.target.Name); ok {
+			return t
+		}
+	}
+	return v.target
 }
 
 // candidates gives all that a name could come from in a play, from low to high,
 // and the index of the one that counts outside of steps; -1 = none.
 func (v *shownVars) candidates(p engine.PlayVariables, ofPlaybook []engine.Candidate, name string) (out []engine.Candidate, winner int) {
 	winner = -1
-	for _, c := range v.target.Vars.Explain(name) {
+	for _, c := range v.targetIn(p).Vars.Explain(name) {
 		out = append(out, engine.Candidate{Name: name, From: c.From, Range: c.Origin, Value: c.Value, Secret: c.Value.Secret})
 	}
 	for _, c := range ofPlaybook {
