@@ -26,6 +26,7 @@ var layers = map[string][]string{
 	"engine/diag":      {},
 	"engine/config":    {"engine/diag", "engine/source"},
 	"engine/source":    {"engine/diag"},
+	"engine/source/":   {},
 	"engine/expr":      {"engine/diag", "engine/source"},
 	"inventory":        {"engine/diag", "engine/source", "engine/expr", "virt"},
 	"modules":          {"modules/", "virt", "engine/diag", "engine/source", "engine/expr"},

@@ -2,12 +2,17 @@ package expr
 
 import (
 	"context"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 	"unicode/utf8"
 
 	"github.com/nactl/nactl/engine/diag"
+	"github.com/nactl/nactl/engine/source"
+	"github.com/nactl/nactl/engine/source/sourcetest"
 )
 
 // FuzzSplit: whatever the string, the parts and the delimiters between them make
@@ -18,6 +23,13 @@ func FuzzSplit(f *testing.F) {
 		"ü{{ x }}ü", "{{ `\\` }}", `{{ "\"}}" }}`, "{% if %}", "{# c #}", "{{ a\n}}\n{{ b }}", "{{ x }", "{ { x } }",
 	} {
 		f.Add(s)
+	}
+	for _, text := range sourcetest.Texts(f, 8192) {
+		for line := range strings.Lines(text) {
+			if strings.Contains(line, "{{") {
+				f.Add(strings.TrimSpace(line))
+			}
+		}
 	}
 	f.Fuzz(func(t *testing.T, s string) {
 		if !utf8.ValidString(s) {
@@ -66,6 +78,7 @@ func FuzzEval(f *testing.F) {
 	} {
 		f.Add(s)
 	}
+	addExpressions(f)
 	scope := testScope()
 	scope.cache.opts.Limits = Limits{Steps: 20_000, Bytes: 1 << 20, Elements: 20_000, Time: time.Second}
 	f.Fuzz(func(t *testing.T, s string) {
@@ -107,4 +120,102 @@ func FuzzEval(f *testing.F) {
 			t.Fatal("the values were changed")
 		}
 	})
+}
+
+// addExpressions adds the examples of all functions, and every expression that
+// stands in the repository, as seeds.
+func addExpressions(f *testing.F) {
+	for _, fn := range slices.Concat(Functions(), LanguageFunctions()) {
+		f.Add(fn.Example)
+	}
+	for _, text := range sourcetest.Texts(f, 8192) {
+		for line := range strings.Lines(text) {
+			parts, _ := split(strings.TrimSpace(line))
+			for _, p := range parts {
+				if p.isExpr {
+					f.Add(p.text)
+				}
+			}
+		}
+	}
+}
+
+// FuzzCondition: no condition crashes, gives something but true, false or
+// unknown, or points outside of its text.
+func FuzzCondition(f *testing.F) {
+	for _, s := range []string{
+		"on", "n > 1", "true", "{{ on }}", "\"on\"", "[on, n == 3]", "[[on]]", "5", "{a: 1}", "x | bool", "name", "web.rc", "facts.later", "facts.token == 'x'",
+		"''", "null", "not on", "vms", "!on", "&a on", "|\n  on\n  && n == 3\n", "nothing",
+	} {
+		f.Add(s)
+	}
+	scope := testScope()
+	scope.cache.opts.Limits = Limits{Steps: 20_000, Bytes: 1 << 20, Elements: 20_000, Time: time.Second}
+	f.Fuzz(func(t *testing.T, text string) {
+		n, list := source.Parse("c.yml", []byte(text))
+		if n == nil || list.HasErrors() {
+			return
+		}
+		c, list := CompileCondition(n, scope)
+		lines := 1 + strings.Count(text, "\n")
+		checkPlaces(t, list, lines)
+		_, _, err := c.Eval(t.Context(), testValues())
+		if list.HasErrors() && err == nil {
+			t.Fatalf("it was refused (%v), and can be evaluated", list)
+		}
+		found := diag.FromError(err, n.Range)
+		checkPlaces(t, found, lines)
+		for _, d := range found {
+			if strings.Contains(d.Summary+d.Detail, "hunter2") && !strings.Contains(text, "hunter2") {
+				t.Fatalf("the secret is shown: %v", d)
+			}
+		}
+	})
+}
+
+// FuzzTemplate: no file that is a template crashes or hangs, and what is wrong in
+// it stands at a place of the file.
+func FuzzTemplate(f *testing.F) {
+	for _, s := range []string{
+		"Host {{ name }}\n\n{{ join(map(vms, .name), \"\\n\") }}\n", "{{ n", "a\r\nb {{ x }}\r\n", "{% if on %}\n{{ name }}\n{% endif %}", "{# c #}\nä {{ wrong }}", "{{ facts.token }}\n{{ facts.later }}",
+		"{{ name }}{{ name }}\n\n\n{{\n  n\n  +\n  'a'\n}}\n", "{{ \"{{\" }}",
+	} {
+		f.Add(s)
+	}
+	for _, text := range sourcetest.Texts(f, 4096) {
+		f.Add(text)
+	}
+	scope := testScope()
+	scope.cache.opts.Limits = Limits{Steps: 20_000, Bytes: 1 << 20, Elements: 20_000, Time: time.Second}
+	file := filepath.Join(f.TempDir(), "template")
+	f.Fuzz(func(t *testing.T, text string) {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		n, list := (&source.Sources{}).ParseText(file)
+		if n == nil {
+			if !list.HasErrors() {
+				t.Fatal("neither a text nor an error")
+			}
+			return
+		}
+		tmpl, list := CompileNode(n, scope)
+		lines := 1 + strings.Count(text, "\n")
+		checkPlaces(t, list, lines)
+		out, err := tmpl.Eval(t.Context(), testValues())
+		checkPlaces(t, diag.FromError(err, n.Range), lines)
+		if err == nil && !strings.Contains(n.Str, "{{") && out.Str != n.Str {
+			t.Fatalf("%q became %q", n.Str, out.Str)
+		}
+	})
+}
+
+// checkPlaces demands that every diagnostic says something, at a line that there is.
+func checkPlaces(t *testing.T, list diag.List, lines int) {
+	t.Helper()
+	for _, d := range list {
+		if d.Range.Line < 1 || d.Range.Line > lines || d.Range.Column < 1 || d.Summary == "" {
+			t.Fatalf("bad diagnostic: %+v", d)
+		}
+	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/nactl/nactl/engine/diag"
 	"github.com/nactl/nactl/engine/playbook"
 	"github.com/nactl/nactl/engine/source"
+	"github.com/nactl/nactl/engine/source/sourcetest"
 	"github.com/nactl/nactl/inventory"
 	"github.com/nactl/nactl/modules"
 )
@@ -221,4 +222,31 @@ func TestRules(t *testing.T) {
 	if len(found) < 50 || slices.Contains(ids(), "") {
 		t.Errorf("%d rules", len(found))
 	}
+}
+
+// FuzzNolint: no comment makes the reader of comments panic, and what is wrong with
+// one stands on its line.
+func FuzzNolint(f *testing.F) {
+	for _, s := range []string{
+		"- {debug: x} # nolint: unnamed-step\n", "# nolint: shell-without-guard, type because of this\n- a: 1\n", "#nolint", "# nolint:", "a: 'x' #nolint : x,,y\n# nolint: z", "[ # nolint: a\n]",
+	} {
+		f.Add(s)
+	}
+	for _, text := range sourcetest.Texts(f, 4096) {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		s := newSilencer("p.yml", []byte(text))
+		lines := 1 + strings.Count(text, "\n")
+		for line := 1; line <= min(lines, 100); line++ {
+			for _, r := range Rules() {
+				s.silences(diag.Diagnostic{Rule: r.ID, Range: diag.Range{Pos: diag.Pos{File: "p.yml", Line: line, Column: 1}}})
+			}
+		}
+		for _, d := range s.problems() {
+			if d.Range.Line < 1 || d.Range.Line > lines || d.Summary == "" {
+				t.Fatalf("bad diagnostic: %+v", d)
+			}
+		}
+	})
 }

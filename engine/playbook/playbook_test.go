@@ -9,6 +9,7 @@ import (
 	"github.com/nactl/nactl/engine/diag"
 	"github.com/nactl/nactl/engine/expr"
 	"github.com/nactl/nactl/engine/source"
+	"github.com/nactl/nactl/engine/source/sourcetest"
 	"github.com/nactl/nactl/modules"
 )
 
@@ -177,6 +178,9 @@ func FuzzLoad(f *testing.F) {
 	} {
 		f.Add(text)
 	}
+	for _, text := range sourcetest.Texts(f, 8192) {
+		f.Add(text)
+	}
 	steps := modules.Registry()
 	f.Fuzz(func(t *testing.T, text string) {
 		if strings.Contains(text, "vars_files") || strings.Contains(text, "include") || strings.Contains(text, "import") {
@@ -186,7 +190,7 @@ func FuzzLoad(f *testing.F) {
 		if list.HasErrors() {
 			return
 		}
-		l := &loader{file: "p.yml", sources: &source.Sources{}, steps: steps}
+		l := &loader{file: "p.yml", open: []string{"p.yml"}, sources: &source.Sources{}, steps: steps}
 		pb := l.playbook(root)
 		for _, p := range pb.Plays {
 			l.list.Add(p.Compile(World{Vars: map[string]map[string]*source.Node{"n1": {"x": {Kind: source.Int}}, "n2": {}}, AllTargets: []string{"n1"}})...)
@@ -196,6 +200,33 @@ func FuzzLoad(f *testing.F) {
 					t.Fatalf("step %s has no compiled arguments", s.ID)
 				}
 			}
+		}
+	})
+}
+
+// FuzzSerial: whatever is said of batches, they take all targets, each once.
+func FuzzSerial(f *testing.F) {
+	for _, s := range []string{"2", "25%", "[1, 5, 100%]", "[]", "0", "-1", "1.5", "9223372036854775807", "99999999999999999999", "'9223372036854775807%'", "{a: 1}", "[[1]]", "' 3 '", "100 %"} {
+		f.Add(s, 10)
+	}
+	f.Fuzz(func(t *testing.T, text string, targets int) {
+		root, list := source.Parse("p.yml", []byte(text))
+		if root == nil || list.HasErrors() || targets < 0 || targets > 10_000 {
+			return
+		}
+		shares, err := Serial(root)
+		if err != nil {
+			return
+		}
+		left := targets
+		for _, n := range Batches(shares, targets) {
+			if n < 0 || n == 0 && targets > 0 {
+				t.Fatalf("a batch of %d", n)
+			}
+			left -= n
+		}
+		if left != 0 {
+			t.Fatalf("%d targets are left out of %d", left, targets)
 		}
 	})
 }

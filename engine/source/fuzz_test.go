@@ -3,6 +3,8 @@ package source
 import (
 	"strings"
 	"testing"
+
+	"github.com/nactl/nactl/engine/source/sourcetest"
 )
 
 // FuzzParse looks for texts that crash, hang, point outside their file, or give
@@ -15,6 +17,9 @@ func FuzzParse(f *testing.F) {
 		"a: |2-\n   x", "- &a 1\n- *a", "!!str 1", "a: x\r\nb: y\r\n", "a: # c\n  b", "[[[[", "{a: {b: [", "\"a\":1", "a: 'b' c", "a:\n- b\n-\n", "<<: 1",
 	} {
 		f.Add(seed)
+	}
+	for _, text := range sourcetest.Texts(f, 4096) {
+		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		if len(text) > 4096 {

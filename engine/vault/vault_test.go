@@ -22,7 +22,7 @@ func TestMain(m *testing.M) {
 }
 
 // identity makes a key of age: its file and its public half.
-func identity(t *testing.T) (file string, public Recipient) {
+func identity(t testing.TB) (file string, public Recipient) {
 	t.Helper()
 	id, err := age.GenerateX25519Identity()
 	if err != nil {
@@ -31,7 +31,7 @@ func identity(t *testing.T) (file string, public Recipient) {
 	return write(t, "identity", id.String()+"\n"), recipient(t, id.Recipient().String())
 }
 
-func recipient(t *testing.T, text string) Recipient {
+func recipient(t testing.TB, text string) Recipient {
 	t.Helper()
 	r, err := ParseRecipient(text)
 	if err != nil {
@@ -40,7 +40,7 @@ func recipient(t *testing.T, text string) Recipient {
 	return r
 }
 
-func write(t *testing.T, name, text string) string {
+func write(t testing.TB, name, text string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), name)
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
@@ -270,6 +270,28 @@ func FuzzDecrypt(f *testing.F) {
 		text, _, err := (&Keys{Text: id.String()}).Decrypt("f", file)
 		if err == nil && string(text) != "a: 1" && !strings.HasPrefix(string(text), "a: 1") {
 			t.Errorf("%q", text)
+		}
+	})
+}
+
+// FuzzRecipient: no text makes the reader of public keys panic, and none that is
+// refused is shown whole: it could be an identity.
+func FuzzRecipient(f *testing.F) {
+	_, key := identity(f)
+	for _, text := range []string{key.String(), "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIO me", "ssh-rsa AAAA", "age1pq1", "AGE-SECRET-KEY-1", "# c\n\n" + key.String() + " x\n", "sk-ssh-ed25519@openssh.com AAAA", "\xff"} {
+		f.Add(text)
+	}
+	file := filepath.Join(f.TempDir(), "keys")
+	f.Fuzz(func(t *testing.T, text string) {
+		if r, err := ParseRecipient(text); err == nil && r.String() == "" || err != nil && err.Error() == "" {
+			t.Fatalf("%q: %v %v", text, r, err)
+		}
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		list, err := ReadRecipients(file)
+		if err == nil && len(list) == 0 {
+			t.Fatal("neither a key nor an error")
 		}
 	})
 }

@@ -1,6 +1,7 @@
 package step_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"reflect"
 	"strings"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/nactl/nactl/engine/diag"
 	"github.com/nactl/nactl/engine/source"
+	"github.com/nactl/nactl/engine/source/sourcetest"
 	"github.com/nactl/nactl/modules"
 	"github.com/nactl/nactl/modules/step"
 )
@@ -266,6 +268,10 @@ func FuzzDecode(f *testing.F) {
 		f.Add(text)
 	}
 	specs := modules.Registry().All()
+	for _, text := range sourcetest.Texts(f, 8192) {
+		n, _ := source.Parse("p.yml", []byte(text))
+		addArguments(f, n)
+	}
 	f.Fuzz(func(t *testing.T, text string) {
 		n, list := source.Parse("p.yml", []byte(text))
 		if n == nil || list.HasErrors() {
@@ -283,4 +289,22 @@ func FuzzDecode(f *testing.F) {
 			}
 		}
 	})
+}
+
+// addArguments adds what stands under the step words of a text, as seeds.
+func addArguments(f *testing.F, n *source.Node) {
+	if n == nil {
+		return
+	}
+	for _, e := range n.Entries {
+		if modules.Registry().Lookup(e.Key.Str) != nil {
+			if text, err := json.Marshal(e.Value.Any()); err == nil {
+				f.Add(string(text)) // JSON is YAML
+			}
+		}
+		addArguments(f, e.Value)
+	}
+	for _, item := range n.Items {
+		addArguments(f, item)
+	}
 }
