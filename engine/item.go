@@ -194,8 +194,8 @@ func failure(sc *scope, res event.Result, err error) event.Result {
 		res.Error = &event.Failure{Kind: res.Error.Kind, Object: res.Error.Object, Summary: "failed; no_log hides how"}
 	}
 	res.Error.At = where(s, err)
-	if d, ok := err.(diag.Diagnostic); ok && !sc.hidden() {
-		res.Error.Summary, res.Error.Do = d.Summary, d.Detail // its place stands beside it
+	if !sc.hidden() {
+		explain(res.Error, err)
 	}
 	switch {
 	case lost:
@@ -210,6 +210,25 @@ func failure(sc *scope, res event.Result, err error) event.Result {
 		res.Status = event.Failed
 	}
 	return res
+}
+
+// explain takes over what a mistake in an expression says beside its summary; its
+// place stands beside it.
+func explain(f *event.Failure, err error) {
+	var list diag.List
+	switch e := err.(type) {
+	case diag.Diagnostic:
+		list = diag.List{e}
+	case *diag.Failure:
+		list = e.List
+	}
+	if len(list) == 0 {
+		return
+	}
+	f.Summary, f.Do = list[0].Summary, list[0].Detail
+	for _, d := range list[1:] {
+		f.More = append(f.More, event.Failure{Summary: d.Summary, Do: d.Detail, At: position(d.Range)})
+	}
 }
 
 // where gives the place in the playbook that an error is about: that of the

@@ -62,6 +62,9 @@ func (w *World) find(n *source.Node) (Target, error) {
 		}
 		names = append(names, t.Name)
 	}
+	if !ok {
+		return Target{}, diag.Diagnostic{Range: n.Range, Rule: "delegate", Summary: fmt.Sprintf("delegate_to: wanted the name of a target, found %s", n.Kind)}
+	}
 	return Target{}, diag.Diagnostic{Range: n.Range, Rule: "delegate",
 		Summary: fmt.Sprintf("delegate_to: the inventory has no target %q%s", name, diag.DidYouMean(name, names))}
 }

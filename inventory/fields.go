@@ -33,11 +33,23 @@ func newFields(list *diag.List, n *source.Node, what, dir string, keys []Key) (f
 	}
 	known := keyNames(keys)
 	for _, e := range n.Entries {
-		if !slices.Contains(known, e.Key.Str) {
-			list.Errorf(e.Key.Range, "unknown-key", "unknown key %q in %s%s", e.Key.Str, what, orList(e.Key.Str, known))
+		if slices.Contains(known, e.Key.Str) {
+			continue
 		}
+		if here := ansibleKeys[e.Key.Str]; here != "" && slices.Contains(known, here) {
+			list.Errorf(e.Key.Range, "unknown-key", "unknown key %q in %s: here it is %s", e.Key.Str, what, here)
+			continue
+		}
+		list.Errorf(e.Key.Range, "unknown-key", "unknown key %q in %s%s", e.Key.Str, what, orList(e.Key.Str, known))
 	}
 	return f, true
+}
+
+// ansibleKeys are words of Ansible's inventories, and what stands for them here.
+var ansibleKeys = map[string]string{
+	"hosts": "nodes", "ansible_host": "address", "ansible_port": "port", "ansible_user": "user", "ansible_become": "become",
+	"ansible_ssh_private_key_file": "identity_file", "ansible_private_key_file": "identity_file", "ansible_ssh_common_args": "jump",
+	"ansible_connection": "uri",
 }
 
 // orList gives the nearest of some names, else all of them when they are few.

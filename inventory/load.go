@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -239,10 +240,31 @@ func (l *loader) file(path string, info fs.FileInfo) {
 	} else {
 		n, problems = l.opts.Sources.ParseSealed(path, false)
 	}
+	if at, ini := iniSection(path, l.opts.Sources.Text(path)); ini {
+		l.list.Errorf(at, "inventory", "this is an inventory in Ansible's INI form: write YAML, as nodes: {kvm-1: {address: 10.0.0.1}}")
+		return
+	}
 	l.list.Add(problems...)
 	if n != nil {
 		l.document(n, filepath.Dir(path))
 	}
+}
+
+// iniHead is the head of a section as Ansible's older inventories have them, which
+// YAML takes for a list.
+var iniHead = regexp.MustCompile(`^\[[\w.-]+(?::(?:children|vars|hosts))?\]\s*$`)
+
+// iniSection tells whether the first line that says something is such a head.
+func iniSection(path string, text []byte) (diag.Range, bool) {
+	number := 0
+	for line := range strings.Lines(string(text)) {
+		number++
+		if line = strings.TrimSpace(line); line == "" || line[0] == '#' || line[0] == ';' {
+			continue
+		}
+		return diag.Range{Pos: diag.Pos{File: path, Line: number, Column: 1}, Width: len(line)}, iniHead.MatchString(line)
+	}
+	return diag.Range{}, false
 }
 
 // dynamic runs an executable, which prints an inventory as JSON (or YAML). It is

@@ -153,7 +153,7 @@ func (l *loader) readVarsDir(dir string, level int) {
 		root := filepath.Join(dir, kind)
 		entries, err := os.ReadDir(root)
 		if err != nil {
-			if !os.IsNotExist(err) {
+			if _, there := os.Lstat(root); there == nil {
 				l.list.Errorf(diag.Range{Pos: diag.Pos{File: root}}, "vars", "cannot read the variables: %s", reason(err))
 			}
 			continue

@@ -43,7 +43,7 @@ func (a *application) newAnnotations(c *cli.Context) (*annotations, error) {
 		n.format = "github"
 	case asked == "github":
 	case n.format == "gitlab" && n.file != "":
-		if info, err := os.Stat(filepath.Dir(n.file)); err != nil || !info.IsDir() {
+		if !isDir(filepath.Dir(n.file)) {
 			return nil, exitError{engine.ExitOptions, fmt.Errorf("--annotations: there is no folder %s", filepath.Dir(n.file))}
 		}
 	default:

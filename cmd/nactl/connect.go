@@ -266,5 +266,9 @@ func (p project) ReadFile(path string) ([]byte, error) {
 		}
 		path = rel
 	}
+	info, err := root.Stat(path)
+	if err == nil && !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is not a regular file", path)
+	}
 	return root.ReadFile(path)
 }

@@ -18,6 +18,7 @@ import (
 
 	"github.com/nactl/nactl/engine"
 	"github.com/nactl/nactl/engine/config"
+	"github.com/nactl/nactl/engine/diag"
 	"github.com/nactl/nactl/virt/libvirt"
 	"github.com/nactl/nactl/virt/ovirt"
 )
@@ -202,7 +203,12 @@ func (a *application) cli() *cli.App {
 		}),
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
-				return exitError{engine.ExitOptions, fmt.Errorf("unknown command %q; see nactl --help", c.Args().First())}
+				var names []string
+				for _, command := range c.App.Commands {
+					names = append(names, command.Name)
+				}
+				name := c.Args().First()
+				return exitError{engine.ExitOptions, fmt.Errorf("unknown command %q%s; see nactl --help", name, diag.DidYouMean(name, names))}
 			}
 			return cli.ShowAppHelp(c)
 		},

@@ -146,6 +146,9 @@ func (a *application) playOn(c *cli.Context, s *setup, check bool) error {
 	readers = append(append(readers, report.readers()...), s.notes.readers()...)
 	var saving *savedPlan
 	if c.IsSet("out") {
+		if dir := filepath.Dir(c.String("out")); !isDir(dir) {
+			return exitError{engine.ExitOptions, fmt.Errorf("--out: there is no folder %s", dir)}
+		}
 		if err := s.secretExtras(prepared); err != nil {
 			return err
 		}

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"fmt"
-	"os"
 	"path/filepath"
 
 	"github.com/urfave/cli/v2"
@@ -26,7 +25,7 @@ func newReport(c *cli.Context) (*report, error) {
 	if r.file == "" {
 		return r, nil
 	}
-	if info, err := os.Stat(filepath.Dir(r.file)); err != nil || !info.IsDir() {
+	if !isDir(filepath.Dir(r.file)) {
 		return nil, exitError{engine.ExitOptions, fmt.Errorf("--junit: there is no folder %s", filepath.Dir(r.file))}
 	}
 	r.read = []event.Reader{event.NewJUnit(&r.text, c.Command.Name == "drift")}

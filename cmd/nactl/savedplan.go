@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"path"
 	"slices"
 	"strings"
@@ -125,9 +124,13 @@ func (p *savedPlan) means(pattern, id string) bool {
 	return pattern == id || pattern == below || pattern == name || err == nil && ok
 }
 
+// maxPlan is the size in bytes up to which a saved plan is read: that of some
+// hundred thousand changes.
+const maxPlan = 256 << 20
+
 // readPlan reads a saved plan.
 func readPlan(file string) (*planned.Plan, error) {
-	text, err := os.ReadFile(file)
+	text, err := readRegular(file, maxPlan)
 	if err != nil {
 		return nil, exitError{engine.ExitOptions, err}
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	goflag "flag"
 	"net"
 	"os"
 	"os/exec"
@@ -13,6 +14,8 @@ import (
 
 	"github.com/nactl/nactl/virt/ssh/sshtest"
 )
+
+var update = goflag.Bool("update", false, "write what the program says into the scripts that compare it")
 
 func TestMain(m *testing.M) {
 	program := func() {
@@ -38,6 +41,7 @@ func TestScript(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 filepath.Join("testdata", "script"),
 		RequireExplicitExec: true,
+		UpdateScripts:       *update,
 		Setup: func(env *testscript.Env) error {
 			cfg, ref := other.Config(), refusing.Config()
 			for k, v := range map[string]string{

@@ -76,18 +76,12 @@ func vaultFiles(c *cli.Context) ([]*vaultFile, error) {
 func readVaultFile(name string) (*vaultFile, error) {
 	path, err := filepath.EvalSymlinks(name)
 	if err != nil {
-		return nil, exitError{engine.ExitInvalid, err}
+		return nil, exitError{engine.ExitInvalid, fmt.Errorf("cannot read %s: %w", name, cause(err))}
 	}
 	info, err := os.Stat(path)
-	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("%s is not a regular file", name)
-	}
-	if err == nil && info.Size() > vault.MaxSize {
-		err = fmt.Errorf("%s is larger than %d bytes", name, vault.MaxSize)
-	}
 	var text []byte
 	if err == nil {
-		text, err = os.ReadFile(path)
+		text, err = readRegular(path, vault.MaxSize)
 	}
 	if err != nil {
 		return nil, exitError{engine.ExitInvalid, err}

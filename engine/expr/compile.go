@@ -231,5 +231,27 @@ func (p *program) typeProblem(err error) *problem {
 	if strings.HasPrefix(out.summary, "invalid operation: + (mismatched types") && strings.Contains(out.summary, "string") {
 		out.detail = "Use string(x) to make text of a value, or int(x) to make a number of text."
 	}
+	if form := calledForm(p.text, out.from); form != "" && strings.Contains(out.summary, "arguments") {
+		out.detail = "It is called as " + form + "."
+	}
 	return out
+}
+
+// calledForm gives the form in which the function that stands at a rune of an
+// expression is called, or "".
+func calledForm(text string, from int) string {
+	runes := []rune(text)
+	if from < 0 || from >= len(runes) {
+		return ""
+	}
+	name := string(runes[from:])
+	if end := strings.IndexFunc(name, func(r rune) bool { return !IsName("x" + string(r)) }); end >= 0 {
+		name = name[:end]
+	}
+	for _, f := range append(LanguageFunctions(), registry.docs...) {
+		if f.Name == name {
+			return f.Form
+		}
+	}
+	return ""
 }

@@ -203,8 +203,24 @@ func (p *program) runProblem(err error, t taint) *problem {
 	if m := assertion.FindStringSubmatch(out.summary); m != nil {
 		out.summary = fmt.Sprintf("%s is wanted here, but the value is %s", goTypeWord(m[2]), goTypeWord(m[1]))
 	}
+	for _, w := range machineWords {
+		if w.pattern.MatchString(out.summary) {
+			out.summary = w.said
+		}
+	}
 	out.summary = strings.TrimSpace(strings.ReplaceAll(out.summary, "\n", " "))
 	return out
+}
+
+// machineWords are messages of Go and of expr-lang about values, and what is said
+// instead.
+var machineWords = []struct {
+	pattern *regexp.Regexp
+	said    string
+}{
+	{regexp.MustCompile(`integer divide by zero`), "this divides by zero"},
+	{regexp.MustCompile(`^hash of unhashable type`), "a list or a mapping cannot be a key: take something of it, as .name"},
+	{regexp.MustCompile(`^reflect\.Value\.MapIndex`), "the keys of a mapping are strings: write string(x)"},
 }
 
 func goTypeWord(t string) string {

@@ -76,7 +76,6 @@ var foreignFunctions = map[string]string{
 	"json_query":     "Write filter(list, …) and map(list, …).",
 	"to_datetime":    "Write date(x).",
 	"strftime":       `Write date(x).Format("2006-01-02").`,
-	"contains":       `Write x contains "a".`,
 	"splitlines":     `Write split(x, "\n").`,
 	"product":        "Write flatten(map(a, {let x = #; map(b, [x, #])})).",
 	"checksum":       "Write sha256(x).",
@@ -121,8 +120,8 @@ var foreignFunctions = map[string]string{
 var methodHints = map[string]string{
 	"items": "toPairs(%s)", "keys": "keys(%s)", "values": "values(%s)", "get": `lookup(%s, "key", default)`,
 	"startswith": `%s startsWith "a"`, "endswith": `%s endsWith "a"`, "strip": "trim(%s)",
-	"format": `the values into the text, or %s + "…"`, "append": "concat(%s, [x])", "index": "indexOf(%s, x)", "find": `indexOf(%s, "a")`,
-	"count": "count(%s, # == x)", "splitlines": `split(%s, "\n")`, "update": "combine(%s, {…})",
+	"format": `the values into the text, or %s + "…"`, "append": "concat(%s, […])", "index": "indexOf(%s, …)", "find": `indexOf(%s, "a")`,
+	"count": "count(%s, # == …)", "splitlines": `split(%s, "\n")`, "update": "combine(%s, {…})",
 }
 
 // foreignCall recognises calls of known functions in Ansible's manner.
@@ -149,6 +148,14 @@ func (w *rewriter) foreignCall(x *ast.CallNode, name string) *problem {
 		p.detail = fmt.Sprintf("Write file(%s).", arg)
 	case "vars":
 		p.detail = fmt.Sprintf("Write vars[%s].", arg)
+	case "pipe":
+		p.detail = "Run it in a step, local_exec, and register what it gives."
+	case "url":
+		p.detail = "Read it in a step, http, and register what it gives."
+	case "template":
+		p.detail = "Give the file to guest_file or local_file as template."
+	default:
+		p.detail = "There are no lookup plugins: env(…) and file(…) read what is outside, vars[…] a variable."
 	}
 	return p
 }
@@ -195,6 +202,8 @@ var habits = []habit{
 		func([]string) string { return "Write cond ? a : b." }},
 	{regexp.MustCompile(`\bfor\s+\w+\s+in\b`), "there are no comprehensions",
 		func([]string) string { return "Write map(list, #.name) or filter(list, #.ready)." }},
+	{regexp.MustCompile(`\|\s*contains\b|\bcontains\s*\(`), "contains stands between two texts",
+		func([]string) string { return "Write x contains \"a\"." }},
 	{regexp.MustCompile(`\bf["']`), "there are no format strings",
 		func([]string) string { return "Write a + b; string(x) makes text of a number." }},
 }

@@ -237,9 +237,13 @@ func (w *rewriter) unknownName(name string, from int) *problem {
 		p.summary, p.detail = fmt.Sprintf("unknown name %s", name), better
 		return p
 	}
-	p.summary = fmt.Sprintf("unknown name %s%s", name, diag.DidYouMean(name, w.program.scope.Names()))
-	if registry.known(name) {
-		p.detail = fmt.Sprintf("%s is a function: write %s(…).", name, name)
+	switch {
+	case registry.known(name):
+		p.summary, p.detail = fmt.Sprintf("unknown name %s", name), fmt.Sprintf("%s is a function: write %s(…).", name, name)
+	case strings.HasPrefix(name, "ansible_"):
+		p.summary, p.detail = fmt.Sprintf("unknown name %s", name), foreignNames["ansible_facts"]
+	default:
+		p.summary = fmt.Sprintf("unknown name %s%s", name, diag.DidYouMean(name, w.program.scope.Names()))
 	}
 	return p
 }

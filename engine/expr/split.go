@@ -131,7 +131,7 @@ func statementTag(s string) *problem {
 			}
 			return &problem{rule: "jinja", from: utf8.RuneCountInString(s[:i]), width: 2,
 				summary: "{# … #} comments are not part of this language",
-				detail:  `Write a comment as YAML, or what the file is, has them; for a literal {# write {{ "{#" }}.`}
+				detail:  `Write comments as the file itself has them, which in YAML is #; for a literal {# write {{ "{#" }}.`}
 		}
 	}
 	return nil

@@ -250,7 +250,7 @@ func TestTemplateFailures(t *testing.T) {
 		"{{ item.tags * n }}":            "cannot multiply a list and an integer",
 		"{{ int(item.ip) }}":             "this is no integer",
 		"{{ item.ip && true }}":          "a boolean is wanted here, but the value is a string",
-		"{{ 1 % 0 }}":                    "divide by zero",
+		"{{ 1 % 0 }}":                    "divides by zero",
 		"{{ 1 / 0 }}":                    "no number",
 		"{{ join(item.tags, 1) }}":       "cannot use int as argument",
 		"{{ join([1, 2]) }}":             "element 0 is an integer",

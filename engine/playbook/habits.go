@@ -170,9 +170,7 @@ func habit(list []Habit, name string) *Habit {
 // keywordHabit finds the keyword of Ansible that somebody wrote; nil where it is
 // none.
 func keywordHabit(name string) *Habit {
-	for _, c := range collections {
-		name = strings.TrimPrefix(name, c)
-	}
+	name = shortName(name)
 	if strings.HasPrefix(name, "with_") {
 		name = "with_items"
 	}
@@ -184,10 +182,17 @@ func keywordHabit(name string) *Habit {
 
 // moduleHabit finds a module by its short or full name.
 func moduleHabit(name string) *Habit {
+	return habit(ansibleModules, shortName(name))
+}
+
+// shortName gives the name of a module without its collection.
+func shortName(name string) string {
 	for _, c := range collections {
-		name = strings.TrimPrefix(name, c)
+		if short, ok := strings.CutPrefix(name, c); ok {
+			return short
+		}
 	}
-	return habit(ansibleModules, name)
+	return name
 }
 
 // Where says which entries of a playbook take a key: "plays and steps"; nothing for

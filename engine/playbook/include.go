@@ -52,7 +52,7 @@ func (l *loader) inFile(at *source.Node, path string, read func(root *source.Nod
 	root, list := l.sources.ParseFile(path)
 	for i := range list {
 		if !list[i].Range.IsValid() {
-			list[i].Range = at.Range // the file could not be read: what names it is at fault
+			list[i].Summary, list[i].Range = path+": "+list[i].Summary, at.Range // the file could not be read: what names it is at fault
 		}
 	}
 	l.list.Add(list...)

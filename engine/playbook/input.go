@@ -26,6 +26,7 @@ type Input struct {
 	Range    diag.Range
 
 	pattern *regexp.Regexp
+	places  map[string]diag.Range // of what the declaration says, by key
 }
 
 // inputTypes are the types that an input can have.
@@ -53,7 +54,9 @@ func (l *loader) inputs(n *source.Node) []Input {
 			out = append(out, in)
 			continue
 		}
+		in.places = map[string]diag.Range{}
 		for _, k := range e.Value.Entries {
+			in.places[k.Key.Str] = k.Value.Range
 			if w := inputWords.find(k.Key.Str); w != nil {
 				w.read(l, &in, k)
 			} else {
@@ -69,21 +72,21 @@ func (l *loader) inputs(n *source.Node) []Input {
 // checkInput looks whether a declaration agrees with itself.
 func (l *loader) checkInput(in *Input) {
 	if in.Type != "" && !slices.Contains(inputTypes, in.Type) {
-		l.errorf(in.Range, "inputs", "input %s: a type is one of %s, found %q%s", in.Name, strings.Join(inputTypes, ", "), in.Type, diag.DidYouMean(in.Type, inputTypes))
+		l.errorf(in.places["type"], "inputs", "input %s: a type is one of %s, found %q%s", in.Name, strings.Join(inputTypes, ", "), in.Type, diag.DidYouMean(in.Type, inputTypes))
 		in.Type = ""
 	}
 	if in.Pattern != "" {
 		p, err := regexp.Compile("^(?:" + in.Pattern + ")$")
 		if err != nil {
-			l.errorf(in.Range, "inputs", "input %s: pattern: %v", in.Name, err)
+			l.errorf(in.places["pattern"], "inputs", "input %s: pattern: %v", in.Name, err)
 		}
 		in.pattern = p
 	}
 	if in.Secret && slices.Contains([]string{"list", "map", "boolean"}, in.Type) {
-		l.errorf(in.Range, "inputs", "input %s: a secret is a text or a number, for only such can be masked; make an input of each secret part", in.Name)
+		l.errorf(in.places["secret"], "inputs", "input %s: a secret is a text or a number, for only such can be masked; make an input of each secret part", in.Name)
 	}
 	if in.Required && in.Default != nil {
-		l.errorf(in.Range, "inputs", "input %s: one with a default is not required", in.Name)
+		l.errorf(in.places["required"], "inputs", "input %s: one with a default is not required", in.Name)
 	}
 	for _, n := range append(slices.Clone(in.Enum), in.Default) {
 		if n != nil && !isLater(n) && n.Kind != source.Null {
@@ -110,7 +113,7 @@ func (l *loader) checkInputs(inputs []Input, given []Var, whose string) {
 			if hint == "" {
 				hint = "; it has " + strings.Join(names, ", ")
 			}
-			l.errorf(v.Value.Range, "inputs", "%s has no input %q%s", whose, v.Name, hint)
+			l.errorf(v.Range, "inputs", "%s has no input %q%s", whose, v.Name, hint)
 			continue
 		}
 		if isLater(v.Value) {
@@ -168,6 +171,7 @@ func (c *compiler) inputIsGiven(in *Input, at diag.Range, who string) {
 	if in.Doc != "" {
 		what += " (" + in.Doc + ")"
 	}
+	defer c.define(in.Name, expr.AnyType) // said once is enough
 	switch lacking := c.lacking[in.Name]; {
 	case len(lacking) > 0:
 		c.list.Errorf(at, "inputs", "%sinput %s has no value on %s: give it one there, in vars, or with -e %s=…", who, what, strings.Join(lacking, ", "), in.Name)

@@ -18,8 +18,15 @@ func init() {
 		variables(Keyword{Name: "vars", Doc: "variables of the play; they may hold expressions and are evaluated when they are read"}, func(p *Play) *[]Var { return &p.vars }),
 		keyword[Play]{Keyword{Name: "vars_files", Form: Texts, Doc: "files of variables, beside the playbook; `vars` wins over them"},
 			func(l *loader, p *Play, e source.Entry) {
-				for _, f := range l.texts(e) {
-					p.varsFiles = append(p.varsFiles, l.varsFile(f, e.Value.Range)...)
+				files := []*source.Node{e.Value}
+				if e.Value.Kind == source.List {
+					files = e.Value.Items
+				}
+				for _, f := range files {
+					for _, name := range l.texts(source.Entry{Key: e.Key, Value: f}) {
+						vars, known := l.varsFile(name, f.Range)
+						p.varsFiles, p.varsMissing = append(p.varsFiles, vars...), p.varsMissing || !known
+					}
 				}
 			}},
 		count(Keyword{Name: "forks", Least: 1, Doc: "at most so many targets side by side; left out: what `--forks` says"}, func(p *Play) *int { return &p.Forks }),

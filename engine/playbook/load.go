@@ -183,23 +183,27 @@ func (l *loader) unknownKey(key *source.Node, where string, known []string) {
 }
 
 // varsFile reads a file of variables, beside the playbook unless the path says
-// otherwise.
-func (l *loader) varsFile(name string, at diag.Range) []Var {
+// otherwise. It tells whether the variables in it are known; one without any is as
+// good as none.
+func (l *loader) varsFile(name string, at diag.Range) ([]Var, bool) {
 	path := name
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(filepath.Dir(l.file), path)
 	}
 	n, list := l.sources.ParseSealed(path, true)
+	if len(list) == 1 && list[0].Rule == source.RuleEmpty {
+		return nil, true
+	}
 	for i := range list {
 		if !list[i].Range.IsValid() {
-			list[i].Range = at // the file could not be read: what names it is at fault
+			list[i].Summary, list[i].Range = path+": "+list[i].Summary, at // the file could not be read: what names it is at fault
 		}
 	}
 	l.list.Add(list...)
 	if n == nil {
-		return nil
+		return nil, false
 	}
-	return l.vars(n)
+	return l.vars(n), true
 }
 
 func (l *loader) vars(n *source.Node) []Var {

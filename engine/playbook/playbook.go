@@ -55,6 +55,7 @@ type Play struct {
 	environment     []*source.Node // one, or none
 	roles           []Node
 	vars, varsFiles []Var // where Vars come from
+	varsMissing     bool  // a file of variables could not be read
 }
 
 // Strategy is how the targets of a play keep step.

@@ -43,7 +43,7 @@ func (r *Role) Told() []Input {
 // roles reads the roles of a play.
 func (l *loader) roles(n *source.Node) []Node {
 	if n.Kind != source.List {
-		l.errorf(n.Range, "roles", "roles: wanted a list of names, found %s", n.Kind)
+		l.errorf(n.Range, "roles", "roles: wanted a list of names, as [web], found %s", n.Kind)
 		return nil
 	}
 	var out []Node

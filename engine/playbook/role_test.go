@@ -63,7 +63,7 @@ func TestRoleErrors(t *testing.T) {
 		files      map[string]string
 	}{
 		"unknown":            {"roles: [wbe]", `no role is called "wbe", did you mean "web"?: there is no folder`, nil},
-		"not a list":         {"roles: web", "roles: wanted a list of names, found a string", nil},
+		"not a list":         {"roles: web", "roles: wanted a list of names, as [web], found a string", nil},
 		"not a name":         {"roles: [{name: web}]", "a role is its name, or a mapping", nil},
 		"computed":           {`roles: ["{{ x }}"]`, "wanted the literal name of a role", nil},
 		"typo in a key":      {"roles: [{role: web, tag: x}]", `unknown key "tag" in a role, did you mean "tags"?`, nil},

@@ -46,7 +46,7 @@ func (l *loader) step(n *source.Node, role *Role) *Step {
 	case len(words) == 0 && unknown:
 		return nil
 	case len(words) == 0:
-		l.errorf(n.Range, "step", "the step has no step word; it does one of %s", strings.Join(l.steps.Names(), ", "))
+		l.errorf(n.Range, "step", "the step has no step word, as debug: what it is to do; nactl doc lists them")
 		return nil
 	case len(words) > 1:
 		l.errorf(words[1].Range, "step", "the step has two step words, %s and %s; make it two steps", words[0].Str, words[1].Str)
@@ -77,6 +77,14 @@ func (l *loader) unknownWord(key *source.Node) {
 	}
 	if h := moduleHabit(key.Str); h != nil {
 		l.errorf(key.Range, "unknown-step", "unknown step %q: %s", key.Str, h.instead())
+		return
+	}
+	if short := shortName(key.Str); short != key.Str {
+		if l.steps.Lookup(short) != nil {
+			l.errorf(key.Range, "unknown-step", "unknown step %q: here it is %s", key.Str, short)
+		} else {
+			l.errorf(key.Range, "unknown-step", "unknown step %q: steps have one short name each; nactl doc lists them", key.Str)
+		}
 		return
 	}
 	all := append(stepWords.names(), l.steps.Names()...)

@@ -59,7 +59,7 @@ func TestTemplateErrors(t *testing.T) {
 		"computed path":     {`guest_file: {vm: a, path: /a, template: "{{ port }}"}`, "", "the path must be literal"},
 		"not a path":        {"guest_file: {vm: a, path: /a, template: [t]}", "", "wanted the path of a file, found a list"},
 		"secret path":       {"guest_file: {vm: a, path: /a, template: {secret: {env: X}}}", "", "wanted the path of a file, found a mapping"},
-		"a directory":       {"guest_file: {vm: a, path: /a, template: roles}", "", "roles: this is not a regular file but a directory"},
+		"a directory":       {"guest_file: {vm: a, path: /a, template: roles}", "", "roles: this is not a regular file but a directory; name a file in it"},
 		"binary":            {"", "\x00", "play.yml:4:47: t: the file is no text in UTF-8"},
 		"two contents":      {"guest_file: {vm: a, path: /a, template: t, content: x}", "", `takes exactly one of "content", "src" and "template"`},
 		"two commands":      {"create_vm: {name: a, run: [{template: t, line: x}]}", "", "an entry is a command, or names a template"},

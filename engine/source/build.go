@@ -179,7 +179,7 @@ func (b *builder) alias(a *ast.AliasNode) *Node {
 		for k := range b.anchors {
 			known = append(known, k)
 		}
-		b.list.Errorf(at, "alias", `there is no anchor &%s above%s; if a text is meant, quote it: "*%s"`, name, diag.DidYouMean(name, known), name)
+		b.list.Errorf(at, "alias", `there is no anchor &%s above (if a text is meant, quote it: "*%s")%s`, name, name, diag.DidYouMean(name, known))
 	case b.expanded+target.size > MaxExpansion:
 		if !b.tooMany {
 			b.tooMany = true
@@ -222,7 +222,7 @@ func (b *builder) tagged(t *ast.TagNode) *Node {
 	if tag == "!!str" {
 		switch n.Kind {
 		case Map, List:
-			return b.wrong(t, "!!str before %s", n.Kind)
+			return b.wrong(t, "!!str before %s: remove the tag", n.Kind)
 		case String:
 		default:
 			n.Kind, n.Str, n.Bool, n.Int, n.Float = String, n.Raw, false, 0, 0
@@ -235,7 +235,7 @@ func (b *builder) tagged(t *ast.TagNode) *Node {
 	case kind == Float && n.Kind == Int:
 		n.Kind, n.Float, n.Int = Float, float64(n.Int), 0
 	default:
-		return b.wrong(t, "%s before %s", tag, n.Kind)
+		return b.wrong(t, "%s before %s: remove the tag, or correct the value", tag, n.Kind)
 	}
 	return n
 }
@@ -255,7 +255,9 @@ func (b *builder) mapping(at diag.Range, values []*ast.MappingValueNode) *Node {
 	for _, mv := range values {
 		if mk, ok := mv.Key.(*ast.MergeKeyNode); ok {
 			if merge != nil {
-				b.list.Errorf(b.doc.rangeOf(mk.Token), "duplicate-key", `duplicate key "<<": it stands in line %d already; merge a list: <<: [*a, *b]`,
+				again := b.doc.rangeOf(mk.Token)
+				again.Width = 2
+				b.list.Errorf(again, "duplicate-key", `duplicate key "<<": it stands in line %d already; merge a list: <<: [*a, *b]`,
 					b.doc.rangeOf(merge.Key.GetToken()).Line)
 				continue
 			}

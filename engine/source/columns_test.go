@@ -11,7 +11,11 @@ func checkColumns(t *testing.T, text string, n *Node) {
 	t.Helper()
 	lines := strings.Split(strings.ReplaceAll(strings.TrimPrefix(text, byteOrderMark), "\r\n", "\n"), "\n")
 	rs := []rune(n.Str)
+	apart := 1 + len(rs)/200 // the place of every rune of a long text would cost the square of its length
 	for i, r := range rs {
+		if i%apart != 0 {
+			continue
+		}
 		p := n.PosAt(i)
 		if p.Line < 1 || p.Line > len(lines) {
 			t.Fatalf("rune %d of %q: line %d is outside the file", i, n.Str, p.Line)

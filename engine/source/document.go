@@ -38,7 +38,7 @@ func newDocument(file string, text []byte) (*document, diag.List) {
 	d := &document{file: file, places: map[*token.Token]diag.Pos{}}
 	var list diag.List
 	if len(text) > MaxSize {
-		list.Errorf(d.at(0, 0, 0), "size", "the file is larger than %d MiB, the most that is read", MaxSize>>20)
+		list.Errorf(d.at(0, 0, 0), "size", "the file is larger than %d MiB, the most that is read: split it", MaxSize>>20)
 		return nil, list
 	}
 	if !utf8.Valid(text) {
@@ -84,6 +84,9 @@ func (d *document) checkText() diag.List {
 			switch {
 			case r == '\t':
 				tabs++
+			case r == '\r':
+				list.Errorf(d.at(i+1, col, 1), "control-character", "a carriage return that ends no line: save the file with line feeds at the ends of lines")
+				return list
 			case r < ' ' || r == 0x7f || (r >= 0x80 && r < 0xa0 && r != 0x85) || r == 0xfeff:
 				list.Errorf(d.at(i+1, col, 1), "control-character", "control character %U: remove it, or write it as an escape in double quotes", r)
 				return list
@@ -91,18 +94,18 @@ func (d *document) checkText() diag.List {
 			if r != '<' {
 				signs = 0
 			} else if signs++; signs > maxMergeSigns {
-				list.Errorf(d.at(i+1, col, 1), "size", "more than %d < in a row", maxMergeSigns)
+				list.Errorf(d.at(i+1, col, 1), "size", "more than %d < in a row: shorten it, or write it in a file that steps read", maxMergeSigns)
 				return list
 			}
 		}
 		if strings.TrimSpace(line) != "" {
 			blank = 0
 		} else if blank++; blank > maxBlankLines && i < len(d.lines)-1 {
-			list.Errorf(d.at(i+1, 1, 0), "size", "more than %d empty lines in a row", maxBlankLines)
+			list.Errorf(d.at(i+1, 1, 0), "size", "more than %d empty lines in a row: delete some", maxBlankLines)
 			return list
 		}
 		if tabWork += tabs * len(line); tabWork > maxTabWork {
-			list.Errorf(d.at(i+1, 1, 0), "size", "too many tabs on one line")
+			list.Errorf(d.at(i+1, 1, 0), "size", "too many tabs on one line: write the text in a file that steps read")
 			return list
 		}
 	}

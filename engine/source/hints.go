@@ -19,6 +19,12 @@ func (d *document) tab(line, column int) diag.Diagnostic {
 
 const blockHeader = "the text of | and > starts on the next line; behind the sign stand only +, - or a digit"
 
+// What is said at several places.
+const (
+	noOpening = "there is no opening bracket for this one"
+	noKey     = "there is no key before this colon, or one that is not a text"
+)
+
 // hint says a message of the library in words that name the way out.
 func (d *document) hint(message string, tk *token.Token) diag.Diagnostic {
 	at := d.rangeOf(tk)
@@ -36,10 +42,13 @@ func (d *document) hint(message string, tk *token.Token) diag.Diagnostic {
 	case has("find end character of"):
 		out.Summary = "this quote is never closed"
 		out.Range = d.seek(at, `"'`)
+		if bad := d.swallowed(out.Range); bad != nil {
+			return *bad
+		}
 	case has("flow mapping end token"), has("sequence end token"):
 		out.Summary = "this bracket is never closed"
 	case has("corresponding to"):
-		out.Summary = "there is no opening bracket for this one"
+		out.Summary = noOpening
 	case has("',' or"):
 		out.Summary = `a comma or a closing bracket is missing before this`
 	case has("mapping value is not allowed in this context"):
@@ -52,7 +61,11 @@ func (d *document) hint(message string, tk *token.Token) diag.Diagnostic {
 	case has("non-map value"):
 		out.Summary = `a "key: value" is expected here`
 	case has("invalid key for this map"):
-		out.Summary = "there is no key before this colon, or one that is not a text"
+		out.Summary = noKey
+	case has("unexpected scalar value type"):
+		out.Summary = "the tag in front does not fit this: remove the tag"
+	case has("value is not allowed in this context") && (tk.Type == token.SequenceEndType || tk.Type == token.MappingEndType):
+		out.Summary = noOpening
 	case has("value is not allowed in this context"):
 		out.Summary = "this does not fit what stands above it: check the indentation"
 	case has("block sequence entries are not allowed"):
@@ -88,6 +101,10 @@ func (d *document) secondColon(tk *token.Token, at diag.Range) diag.Diagnostic {
 	}
 	line := d.line(colon.Position.Line)
 	indent := len(line) - len(strings.TrimLeft(line, " "))
+	if strings.HasPrefix(line[indent:], ":") {
+		out.Range, out.Summary = d.at(colon.Position.Line, indent+1, 1), noKey
+		return out
+	}
 	out.Range = d.at(colon.Position.Line, indent+1, max(1, d.rangeOf(colon).Column-indent-1))
 	out.Summary = "this key is indented under a line that already has a value: correct the indentation, or put the value in quotes"
 	return out
@@ -102,4 +119,23 @@ func (d *document) seek(at diag.Range, chars string) diag.Range {
 		at.Column += len([]rune(rest[:i]))
 	}
 	return at
+}
+
+// swallowed looks for the escape whose missing digits made the lexer take the end
+// of a text in double quotes for one of them.
+func (d *document) swallowed(quote diag.Range) *diag.Diagnostic {
+	line := []rune(d.line(quote.Line))
+	if quote.Column > len(line) || line[quote.Column-1] != '"' {
+		return nil
+	}
+	for i := quote.Column; i+1 < len(line) && line[i] != '"'; i++ {
+		if line[i] != '\\' {
+			continue
+		}
+		if problem := digitsMissing(line[i+1:]); problem != "" {
+			return &diag.Diagnostic{Rule: "syntax", Summary: problem, Range: d.at(quote.Line, i+1, 2)}
+		}
+		i++
+	}
+	return nil
 }

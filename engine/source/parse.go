@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"syscall"
 
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/lexer"
@@ -54,23 +55,37 @@ func ParseFile(path string) (*Node, diag.List) {
 func read(path string) ([]byte, diag.List) {
 	var list diag.List
 	at := diag.Range{Pos: diag.Pos{File: path}}
-	info, err := os.Stat(path)
-	if err == nil && !info.Mode().IsRegular() {
-		// Opening a pipe would wait for a writer for ever.
+	// Opening a pipe would wait for a writer for ever. What was a file a moment ago
+	// may be a pipe when it is opened, so that does not wait either.
+	irregular := func(info fs.FileInfo) bool {
+		if info.Mode().IsRegular() {
+			return false
+		}
 		list.Errorf(at, "read", "this is not a regular file but %s", describe(info.Mode()))
-		return nil, list
+		return true
 	}
+	info, err := os.Stat(path)
 	if err != nil {
 		list.Errorf(at, "read", "cannot read the file: %s", cause(err))
 		return nil, list
 	}
-	f, err := os.Open(path)
+	if irregular(info) {
+		return nil, list
+	}
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		list.Errorf(at, "read", "cannot read the file: %s", cause(err))
 		return nil, list
 	}
 	defer f.Close()
-	text := bytes.NewBuffer(make([]byte, 0, min(info.Size(), MaxSize)+bytes.MinRead))
+	if info, err = f.Stat(); err == nil && irregular(info) {
+		return nil, list
+	}
+	var size int64
+	if err == nil {
+		size = info.Size()
+	}
+	text := bytes.NewBuffer(make([]byte, 0, min(size, MaxSize)+bytes.MinRead))
 	if _, err := text.ReadFrom(io.LimitReader(f, MaxSize+1)); err != nil {
 		list.Errorf(at, "read", "cannot read the file: %s", cause(err))
 	}
@@ -89,7 +104,7 @@ func cause(err error) error {
 func describe(m fs.FileMode) string {
 	switch {
 	case m.IsDir():
-		return "a directory"
+		return "a directory; name a file in it"
 	case m&fs.ModeNamedPipe != 0:
 		return "a pipe"
 	default:

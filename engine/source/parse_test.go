@@ -88,8 +88,8 @@ func TestErrors(t *testing.T) {
 		{"unquoted expression with quotes", `- {{ f("x") }}`, []string{`1:3: a value that starts with {{ must be quoted: '{{ f("x") }}' ~12 unquoted-expression`}},
 		{"targets: *", "targets: *", []string{`1:10: a value that starts with * must be quoted: "*" ~1 alias`}},
 		{"targets: *.example", "targets: *-web*", []string{`1:10: a value that starts with * must be quoted: "*-web*" ~6 alias`}},
-		{"targets: *all", "targets: *all", []string{`1:10: there is no anchor &all above; if a text is meant, quote it: "*all" ~4 alias`}},
-		{"misspelt alias", "a: &base 1\nb: *bsae", []string{`2:4: there is no anchor &bsae above, did you mean "base"?; if a text is meant, quote it: "*bsae" ~5 alias`}},
+		{"targets: *all", "targets: *all", []string{`1:10: there is no anchor &all above (if a text is meant, quote it: "*all") ~4 alias`}},
+		{"misspelt alias", "a: &base 1\nb: *bsae", []string{`2:4: there is no anchor &bsae above (if a text is meant, quote it: "*bsae"), did you mean "base"? ~5 alias`}},
 		{"targets: !x", "targets: !x", []string{`1:10: a value that starts with ! must be quoted: "!x" ~2 tag`}},
 		{"targets: !stage & prod", "targets: !stage & prod # c", []string{`1:10: a value that starts with ! must be quoted: "!stage & prod" ~13 tag`}},
 		{"ampersand", "a: & b", []string{`1:4: a value that starts with & must be quoted: "& b" ~3 alias`}},
@@ -106,7 +106,7 @@ func TestErrors(t *testing.T) {
 		{"duplicate keys, all of them", "a: {x: 1, x: 2}\na: 3", []string{
 			`1:11: duplicate key "x": it stands in line 1 already ~1 duplicate-key`, `2:1: duplicate key "a": it stands in line 1 already ~1 duplicate-key`}},
 		{"duplicate by text", "1: a\n'1': b", []string{`2:1: duplicate key "1": it stands in line 1 already ~3 duplicate-key`}},
-		{"two merges", "- &a {x: 1}\n- <<: *a\n  <<: *a", []string{`3:3: duplicate key "<<": it stands in line 2 already; merge a list: <<: [*a, *b] ~1 duplicate-key`}},
+		{"two merges", "- &a {x: 1}\n- <<: *a\n  <<: *a", []string{`3:3: duplicate key "<<": it stands in line 2 already; merge a list: <<: [*a, *b] ~2 duplicate-key`}},
 		{"merge of a text", "a: {<<: x}", []string{"1:5: << takes a mapping or a list of mappings, not a string ~2 merge"}},
 		{"merge of nothing", "a:\n  <<:\n  b: 1", []string{"2:3: << takes a mapping or a list of mappings, not nothing ~2 merge"}},
 		{"alias in its anchor", "a: &x {b: *x}", []string{"1:11: *x stands inside its own anchor: it would never end ~2 alias"}},
@@ -126,7 +126,7 @@ func TestErrors(t *testing.T) {
 		{"question mark", "? a\n: b", []string{`1:1: a key after "?" is not supported: write "key: value" ~1 key`}},
 		{"list as key", "[1,2]: 3", []string{"1:6: there is no key before this colon, or one that is not a text ~1 syntax"}},
 		{"foreign tag", "a: !!python/x 1", []string{"1:4: the tag !!python/x is not supported ~10 tag"}},
-		{"tag that lies", "a: !!int x", []string{"1:4: !!int before a string ~1 syntax"}},
+		{"tag that lies", "a: !!int x", []string{"1:4: !!int before a string: remove the tag, or correct the value ~1 syntax"}},
 		{"directive", "%YAML 1.1\n---\na: 1", []string{"1:1: YAML directives are not supported: remove this line ~1 directive"}},
 		{"empty first document", "---\n---\na: 1", []string{"2:1: a second document starts here: one file holds one ~3 documents"}},
 		{"second document", "a: 1\n---\nb: 2", []string{"2:1: a second document starts here: one file holds one ~3 documents"}},
@@ -134,9 +134,9 @@ func TestErrors(t *testing.T) {
 		{"empty", "", []string{"1:1: there is nothing in this file ~0 empty-document"}},
 		{"only comments", "---\n# x\n", []string{"1:1: there is nothing in this file ~0 empty-document"}},
 		{"control character", "a: 1\nb: x\x01", []string{"2:5: control character U+0001: remove it, or write it as an escape in double quotes ~1 control-character"}},
-		{"lone carriage return", "a: 1\rb: 2", []string{"1:5: control character U+000D: remove it, or write it as an escape in double quotes ~1 control-character"}},
-		{"NUL by escape", `a: "x\0y"`, []string{"1:4: this text contains a NUL character ~1 control-character"}},
-		{"NUL by hexadecimal escape", `a: "x\u0000y"`, []string{"1:4: this text contains a NUL character ~1 control-character"}},
+		{"lone carriage return", "a: 1\rb: 2", []string{"1:5: a carriage return that ends no line: save the file with line feeds at the ends of lines ~1 control-character"}},
+		{"NUL by escape", `a: "x\0y"`, []string{"1:4: this text contains a NUL character: remove it ~1 control-character"}},
+		{"NUL by hexadecimal escape", `a: "x\u0000y"`, []string{"1:4: this text contains a NUL character: remove it ~1 control-character"}},
 		{"escape without digits", `a: "C:\xyz"`, []string{`1:7: \x in double quotes needs 2 hexadecimal digits; write \\ for a backslash, or use single quotes ~2 syntax`}},
 		{"text behind |", "a: | text\n  more", []string{"1:4: " + blockHeader + " ~1 syntax"}},
 		{"text behind > at the end of the file", "a: >+!", []string{"1:4: " + blockHeader + " ~1 syntax"}},
@@ -214,8 +214,8 @@ func TestParseFile(t *testing.T) {
 	}
 	for name, want := range map[string]string{
 		"missing.yml": "cannot read the file: no such file or directory",
-		".":           "this is not a regular file but a directory",
-		write("large.yml", strings.Repeat("#", MaxSize+1))[len(dir)+1:]: "the file is larger than 4 MiB, the most that is read",
+		".":           "this is not a regular file but a directory; name a file in it",
+		write("large.yml", strings.Repeat("#", MaxSize+1))[len(dir)+1:]: "the file is larger than 4 MiB, the most that is read: split it",
 	} {
 		path := filepath.Join(dir, name)
 		if _, list := ParseFile(path); len(list) != 1 || list[0].Summary != want || list[0].Range.File != path {

@@ -19,7 +19,7 @@ func (s *Sources) ParseText(path string) (*Node, diag.List) {
 	case list.HasErrors():
 		return nil, list
 	case len(text) > MaxSize:
-		list.Errorf(at, "size", "the file is larger than %d MiB, the most that is read", MaxSize>>20)
+		list.Errorf(at, "size", "the file is larger than %d MiB, the most that is read: split it", MaxSize>>20)
 		return nil, list
 	case !utf8.Valid(text) || slices.Contains(text, 0):
 		list.Errorf(at, "encoding", "the file is no text in UTF-8")

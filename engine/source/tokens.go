@@ -216,7 +216,7 @@ func (c *tokenCheck) checkTab(at diag.Range) bool {
 // the file, for the lexer drops digits from what it says was written.
 func (c *tokenCheck) checkEscapes(tk *token.Token, at diag.Range) {
 	if strings.ContainsRune(tk.Value, 0) {
-		c.list.Errorf(at, "control-character", "this text contains a NUL character")
+		c.list.Errorf(at, "control-character", "this text contains a NUL character: remove it")
 		return
 	}
 	if !strings.ContainsRune(tk.Origin, '\\') {
@@ -235,16 +235,30 @@ func (c *tokenCheck) checkEscapes(tk *token.Token, at diag.Range) {
 		if w.rune() != '\\' {
 			continue
 		}
-		digits := map[rune]int{'x': 2, 'u': 4, 'U': 8}[w.peek(1)]
-		for i := range digits {
-			if !isHex(w.peek(2 + i)) {
-				c.list.Errorf(diag.Range{Pos: w.pos, Width: 2}, "syntax",
-					`\%c in double quotes needs %d hexadecimal digits; write \\ for a backslash, or use single quotes`, w.peek(1), digits)
-				return
-			}
+		behind := w.line[min(w.pos.Column, len(w.line)):]
+		if problem := digitsMissing(behind); problem != "" {
+			c.list.Errorf(diag.Range{Pos: w.pos, Width: 2}, "syntax", "%s", problem)
+			return
 		}
-		w.pos.Column += 1 + digits
+		w.pos.Column += 1 + escapeDigits[w.peek(1)]
 	}
+}
+
+// escapeDigits are the hexadecimal digits that escapes need.
+var escapeDigits = map[rune]int{'x': 2, 'u': 4, 'U': 8}
+
+// digitsMissing looks at what stands behind a backslash in double quotes.
+func digitsMissing(behind []rune) string {
+	if len(behind) == 0 {
+		return ""
+	}
+	digits := escapeDigits[behind[0]]
+	for i := range digits {
+		if i+1 >= len(behind) || !isHex(behind[i+1]) {
+			return fmt.Sprintf(`\%c in double quotes needs %d hexadecimal digits; write \\ for a backslash, or use single quotes`, behind[0], digits)
+		}
+	}
+	return ""
 }
 
 func isHex(r rune) bool { return strings.ContainsRune("0123456789abcdefABCDEF", r) }

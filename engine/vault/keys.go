@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"strings"
@@ -80,7 +81,7 @@ func (k *Keys) load() error {
 		}
 	}
 	for _, path := range k.Files {
-		text, err := os.ReadFile(path)
+		text, err := readSmall(path)
 		if err != nil {
 			return fmt.Errorf("identity: %w", err)
 		}
@@ -89,7 +90,7 @@ func (k *Keys) load() error {
 		}
 	}
 	for _, path := range k.Usual {
-		if text, err := os.ReadFile(path); err == nil {
+		if text, err := readSmall(path); err == nil {
 			_ = k.add(path, text) // a key of another kind there is no mistake
 		}
 	}
@@ -248,4 +249,19 @@ func recipients(kinds []string) string {
 		out = append(out, fmt.Sprintf("%d %s%s", count[name], name, plural))
 	}
 	return strings.Join(out, ", ")
+}
+
+// readSmall reads a file of keys, which may be a pipe, as <(pass show key) is. A
+// device without end is cut off.
+func readSmall(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, MaxSize+1))
+	if err == nil && len(text) > MaxSize {
+		err = fmt.Errorf("%s is larger than %d bytes", path, MaxSize)
+	}
+	return text, err
 }

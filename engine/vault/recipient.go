@@ -3,7 +3,6 @@ package vault
 import (
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 
 	"filippo.io/age"
@@ -62,7 +61,7 @@ func shorten(text string) string {
 // ReadRecipients reads a file of public keys, one a line; empty lines and those
 // with # are left out. An SSH .pub file and authorized_keys are such files.
 func ReadRecipients(path string) ([]Recipient, error) {
-	text, err := os.ReadFile(path)
+	text, err := readSmall(path)
 	if err != nil {
 		return nil, err
 	}

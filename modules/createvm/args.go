@@ -186,32 +186,33 @@ func (a *Args) Validate(v *step.Validation) {
 		return
 	}
 	a.validateSize(v)
-	a.Ovirt.Tags.Check(v, "ovirt")
+	a.Ovirt.Tags.Check(v, "ovirt.tags")
 	if a.Image != "" && a.Ovirt.Template != "" {
-		v.Errorf("ovirt", "the VM is made from image %s or from template %s: write one of them", a.Image, a.Ovirt.Template)
+		v.Errorf("ovirt.template", "the VM is made from image %s or from template %s: write one of them", a.Image, a.Ovirt.Template)
 	}
 	seen := map[string]bool{}
 	boot := 0
-	for _, d := range a.Disks {
+	for i, d := range a.Disks {
+		at := fmt.Sprintf("disks[%d]", i)
 		if d.Boot {
 			boot++
 			if d.MountPoint != "" {
-				v.Errorf("disks", "the boot disk is the guest's own, it takes no mount_point")
+				v.Errorf(at+".mount_point", "the boot disk is the guest's own, it takes no mount_point")
 			}
 			if a.madeFrom() == "" && d.Volume == "" {
-				v.Errorf("disks", "a disk with boot: true is the image's own; name an image, or a volume to boot from")
+				v.Errorf(at, "a disk with boot: true is the image's own; name an image, or a volume to boot from")
 			}
 		} else {
-			d.Check(v, "disks")
+			d.Check(v, at)
 		}
 		if d.Name != "" && seen[d.Name] {
-			v.Errorf("disks", "two disks are called %q", d.Name)
+			v.Errorf(at+".name", "two disks are called %q", d.Name)
 		}
 		seen[d.Name] = true
 	}
-	for _, r := range a.Run {
+	for i, r := range a.Run {
 		if (r.Template != nil) == (r.Line != nil) {
-			v.Errorf("run", "run: an entry is a command, or names a template")
+			v.Errorf(fmt.Sprintf("run[%d]", i), "run: an entry is a command, or names a template")
 		}
 	}
 	if boot > 1 {
@@ -226,20 +227,20 @@ func (a *Args) validateSize(v *step.Validation) {
 	count, hasCount := cpu.Count.Get()
 	most, hasMax := cpu.Max.Get()
 	if hasCount && hasMax && count > most {
-		v.Errorf("cpu", "cpu: count %d is over max %d", count, most)
+		v.Errorf("cpu.count", "cpu: count %d is over max %d", count, most)
 	}
 	if !hasMax {
 		most, hasMax = count, hasCount
 	}
 	if t, ok := cpu.Topology.Get(); ok && hasMax && t.Sockets*t.Cores*t.Threads != most {
-		v.Errorf("cpu", "cpu: the topology makes %d CPUs, the maximum is %d", t.Sockets*t.Cores*t.Threads, most)
+		v.Errorf("cpu.topology", "cpu: the topology makes %d CPUs, the maximum is %d", t.Sockets*t.Cores*t.Threads, most)
 	}
 	current, hasCurrent := memory.Current.Get()
 	if least, ok := memory.Guaranteed.Get(); ok && hasCurrent && least > current {
-		v.Errorf("memory", "memory: %s are guaranteed, and the VM has %s", virt.FormatSize(int64(least)), virt.FormatSize(int64(current)))
+		v.Errorf("memory.guaranteed", "memory: %s are guaranteed, and the VM has %s", virt.FormatSize(int64(least)), virt.FormatSize(int64(current)))
 	}
 	if limit, ok := memory.Max.Get(); ok && hasCurrent && current > limit {
-		v.Errorf("memory", "memory: %s is over max %s", virt.FormatSize(int64(current)), virt.FormatSize(int64(limit)))
+		v.Errorf("memory.current", "memory: %s is over max %s", virt.FormatSize(int64(current)), virt.FormatSize(int64(limit)))
 	}
 }
 
@@ -251,17 +252,17 @@ func (a *Args) validateNICs(v *step.Validation) {
 			name = fmt.Sprintf("nic%d", i+1)
 		}
 		if names[name] {
-			v.Errorf("nics", "two NICs are called %q", name)
+			v.Errorf(fmt.Sprintf("nics[%d]", i), "two NICs are called %q", name)
 		}
 		names[name] = true
 		if n.Address != "" {
 			if _, err := netip.ParsePrefix(n.Address); err != nil {
-				v.Errorf("nics", "NIC %q: address needs a prefix length, as 10.0.0.5/24, found %q", name, n.Address)
+				v.Errorf(fmt.Sprintf("nics[%d].address", i), "NIC %q: address needs a prefix length, as 10.0.0.5/24, found %q", name, n.Address)
 			}
 		}
 		if n.Gateway != "" {
 			if _, err := netip.ParseAddr(n.Gateway); err != nil {
-				v.Errorf("nics", "NIC %q: gateway is no address: %q", name, n.Gateway)
+				v.Errorf(fmt.Sprintf("nics[%d].gateway", i), "NIC %q: gateway is no address: %q", name, n.Gateway)
 			}
 		}
 	}

@@ -35,7 +35,7 @@ var Spec = &step.Spec{
 // Validate demands one of state and action.
 func (a *Args) Validate(v *step.Validation) {
 	v.OneOf("power", "state", "action")
-	if v.Given("force_after") && v.Given("action") {
+	if v.Given("force_after") && (v.Given("action") || a.State != "" && a.State != "stopped") {
 		v.Errorf("force_after", "force_after belongs to state: stopped")
 	}
 	if d, ok := a.ForceAfter.Get(); a.Graceful && (!ok || d != 0) {

@@ -5,6 +5,7 @@ package setaffinity
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/nactl/nactl/modules/step"
@@ -56,8 +57,8 @@ func (a *Args) Validate(v *step.Validation) {
 		}
 	}
 	for key, names := range map[string][]string{"vms": a.VMs.Or(nil), "hosts": a.Hosts.Or(nil)} {
-		if slices.Contains(names, "") {
-			v.Errorf(key, "%s: a member has no name", key)
+		if i := slices.Index(names, ""); i >= 0 {
+			v.Errorf(fmt.Sprintf("%s[%d]", key, i), "%s: a member has no name", key)
 		}
 	}
 }

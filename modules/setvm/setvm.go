@@ -89,7 +89,7 @@ var Spec = &step.Spec{
 // Validate checks the arguments against each other.
 func (a *Args) Validate(v *step.Validation) {
 	if !v.Partial {
-		a.Ovirt.Tags.Check(v, "ovirt")
+		a.Ovirt.Tags.Check(v, "ovirt.tags")
 	}
 }
 

@@ -356,7 +356,7 @@ func (d *decoder) plain(n *source.Node, v reflect.Value, path string) {
 		v.SetString(text)
 	case reflect.Bool:
 		if n.Kind != source.Bool {
-			hint := ""
+			hint := unquoted(n, source.Bool)
 			if b, ok := source.BoolWord(n.Str); ok && n.Kind == source.String {
 				hint = fmt.Sprintf("; write %v", b)
 			}
@@ -366,7 +366,7 @@ func (d *decoder) plain(n *source.Node, v reflect.Value, path string) {
 		v.SetBool(n.Bool)
 	case reflect.Int, reflect.Int64, reflect.Int32:
 		if n.Kind != source.Int {
-			d.errorf(n, "%s: wanted an integer, found %s", path, found(n))
+			d.errorf(n, "%s: wanted an integer, found %s%s", path, found(n), unquoted(n, source.Int))
 			return
 		}
 		v.SetInt(n.Int)
@@ -385,6 +385,18 @@ func (d *decoder) plain(n *source.Node, v reflect.Value, path string) {
 	default:
 		panic(fmt.Sprintf("%s: arguments cannot be of type %s", path, v.Type()))
 	}
+}
+
+// unquoted gives the way out for a text that would be of the kind that is wanted
+// without its quotes.
+func unquoted(n *source.Node, want source.Kind) string {
+	if n.Kind != source.String || n.Secret || len(n.Str) > 20 {
+		return ""
+	}
+	if bare, list := source.Parse("", []byte(n.Str)); bare != nil && !list.HasErrors() && bare.Kind == want {
+		return "; leave the quotes out"
+	}
+	return ""
 }
 
 func found(n *source.Node) string {

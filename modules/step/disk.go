@@ -41,7 +41,7 @@ func (d DiskArgs) Check(v *Validation, key string) {
 		v.Errorf(key, "disk %q needs a size, or a volume to attach", d.Name)
 	}
 	if len(d.Serial) > 20 {
-		v.Errorf(key, "disk %q: a serial has at most 20 characters", d.Name)
+		v.Errorf(key+".serial", "disk %q: a serial has at most 20 characters", d.Name)
 	}
 }
 

@@ -2,6 +2,8 @@ package step
 
 import (
 	"fmt"
+	"strconv"
+	"strings"
 
 	"github.com/nactl/nactl/engine/diag"
 	"github.com/nactl/nactl/engine/source"
@@ -33,23 +35,32 @@ func (v *Validation) Given(key string) bool {
 	return n != nil && n.Kind != source.Null
 }
 
-// Errorf says that an argument is wrong, at the place where it was written, or at
-// the step itself when it was not.
+// Errorf reports a problem at an argument, or at all of them when it was not given.
+// The argument may be a path such as disks[1].mount_point: the place is that of as
+// much of it as there is.
 func (v *Validation) Errorf(key, format string, args ...any) {
-	at := v.node.Range
-	if n := v.node.Get(key); n != nil {
-		at = n.Range
-	}
-	v.list.Errorf(at, "argument", "%s", fmt.Sprintf(format, args...))
+	v.list.Errorf(v.at(key), "argument", "%s", fmt.Sprintf(format, args...))
 }
 
-// Warnf says that an argument is doubtful.
+// Warnf is Errorf for what stops nothing; rule is one of lint's.
 func (v *Validation) Warnf(key, rule, format string, args ...any) {
-	at := v.node.Range
-	if n := v.node.Get(key); n != nil {
-		at = n.Range
+	v.list.Warnf(v.at(key), rule, format, args...)
+}
+
+// at gives the place of an argument.
+func (v *Validation) at(path string) diag.Range {
+	n := v.node
+	for _, word := range strings.FieldsFunc(path, func(r rune) bool { return r == '.' || r == '[' || r == ']' }) {
+		next := n.Get(word)
+		if i, err := strconv.Atoi(word); err == nil && n.Kind == source.List && i < len(n.Items) {
+			next = n.Items[i]
+		}
+		if next == nil {
+			break
+		}
+		n = next
 	}
-	v.list.Warnf(at, rule, format, args...)
+	return n.Range
 }
 
 // OneOf demands that exactly one of the keys is written.

@@ -60,7 +60,7 @@ func (a *Args) Validate(v *step.Validation) {
 	}
 	if a.Network != "" {
 		if _, err := netip.ParsePrefix(a.Network); err != nil {
-			v.Errorf("network", "wanted a network such as 10.0.0.0/24: %v", err)
+			v.Errorf("network", "wanted a network such as 10.0.0.0/24, found %q", a.Network)
 		}
 	}
 }

@@ -152,7 +152,7 @@ func (l *login) fromAgent() []candidate {
 // fromFile gives the keys of one identity file: its certificates first. The
 // private half may be in the agent.
 func (l *login) fromFile(file string, inAgent map[string]candidate) []candidate {
-	data, err := os.ReadFile(file)
+	data, err := readSmall(file)
 	if errors.Is(err, os.ErrNotExist) {
 		// An identity may exist as FILE.pub only, with the key in the agent.
 		if pub, pubErr := readPublic(file + ".pub"); pubErr == nil {
@@ -279,7 +279,7 @@ func keyName(pub gossh.PublicKey) string {
 }
 
 func readPublic(file string) (gossh.PublicKey, error) {
-	data, err := os.ReadFile(file)
+	data, err := readSmall(file)
 	if err != nil {
 		return nil, err
 	}
@@ -307,3 +307,21 @@ func AgentKeys(socket string) (int, error) {
 
 // agentWait is how long an agent may take to list its keys; it asks nobody for that.
 const agentWait = 5 * time.Second
+
+// maxSmall is the size in bytes up to which files of keys and settings are read.
+const maxSmall = 1 << 20
+
+// readSmall reads a file of keys or settings. Reading a pipe would wait for a writer
+// for ever, and a device may have no end.
+func readSmall(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("%s is not a regular file", path)
+	case info.Size() > maxSmall:
+		return nil, fmt.Errorf("%s is larger than %d bytes", path, maxSmall)
+	}
+	return os.ReadFile(path)
+}

@@ -37,7 +37,7 @@ func lookup(ctx context.Context, cfg Config, home string) (options, error) {
 	}
 	var parsed []*ssh_config.Config
 	for _, f := range files {
-		text, err := os.ReadFile(f)
+		text, err := readSmall(f)
 		if errors.Is(err, fs.ErrNotExist) && cfg.SSHConfig == "" {
 			continue
 		}
@@ -93,7 +93,7 @@ func findMatch(text []byte, dir, home string, depth int) string {
 				}
 				found, _ := filepath.Glob(pattern)
 				for _, f := range found {
-					sub, err := os.ReadFile(f)
+					sub, err := readSmall(f)
 					if err != nil || depth > 5 {
 						continue // the parser reports it
 					}
