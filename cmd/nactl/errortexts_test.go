@@ -22,7 +22,7 @@ import (
 // the pattern of files, and which of the literals in them are said.
 var textsOf = []struct {
 	files string
-	said  func(place) bool
+	said  func(spot) bool
 }{
 	{"engine/source/*.go", anywhere},
 	{"engine/expr/*.go", anywhere},
@@ -70,6 +70,9 @@ var unshown = map[string]string{
 	"the secret from %s is shorter than %d characters and will not be masked": "a run says so once for all",
 
 	// What needs a terminal, another program's file, or much time.
+	"the name of the VM is empty":           "arguments are looked at before",
+	"not confirmed; nothing was touched":    "asks at a terminal",
+	"%s wants 'name: value, …', found %q":   "in braces it is a mapping, or no YAML",
 	"no passphrase was given":               "asks at a terminal",
 	"the two differ; nothing was changed":   "asks at a terminal",
 	"a passphrase must not be empty":        "asks at a terminal",
@@ -104,7 +107,7 @@ func TestEveryErrorText(t *testing.T) {
 				continue
 			}
 			for _, l := range literals(t, file) {
-				if !group.said(l.place) || docs[l.text] || isSeen(seen, l.text) {
+				if !group.said(l.spot) || docs[l.text] || isSeen(seen, l.text) {
 					continue
 				}
 				shown := isShown(lines, l.text)
@@ -150,8 +153,8 @@ func isSeen(seen map[string]bool, text string) bool {
 	return was
 }
 
-// place is where a literal stands: what encloses it nearest, and the function.
-type place struct{ in, function string }
+// spot is where a literal stands: what encloses it nearest, and the function.
+type spot struct{ in, function string }
 
 // What is no message: documentation, what is looked for, and what panics.
 var silent = []string{
@@ -159,22 +162,22 @@ var silent = []string{
 	"HasSuffix", "CutPrefix", "CutSuffix", "Cut", "MustCompile", "NewReplacer", "panic", "Replace", "ReplaceAll", "Str", "case",
 }
 
-func anywhere(p place) bool {
+func anywhere(p spot) bool {
 	return !slices.Contains(silent, p.in) && !slices.Contains([]string{"LanguageFunctions", "examples"}, p.function)
 }
 
-func errorsOnly(p place) bool {
+func errorsOnly(p spot) bool {
 	return slices.Contains([]string{"Errorf", "Warnf", "errorf", "New", "wrong", "fail", "unquoted", "add"}, p.in)
 }
 
 // checksOnly are the errors of what checks and decodes arguments; those of a run are
 // not about what was written.
-func checksOnly(p place) bool {
+func checksOnly(p spot) bool {
 	return errorsOnly(p) && slices.Contains([]string{"Validate", "validate", "Check", "Decode", "validateSize", "validateNICs", "statuses"}, p.function)
 }
 
 type literal struct {
-	place
+	spot
 	text, at string
 }
 
@@ -211,8 +214,8 @@ func literals(t *testing.T, file string) []literal {
 	return out
 }
 
-func placeOf(stack []ast.Node) place {
-	var p place
+func placeOf(stack []ast.Node) spot {
+	var p spot
 	for _, n := range slices.Backward(stack) {
 		in := ""
 		switch n := n.(type) {
