@@ -103,7 +103,7 @@ func TestEveryErrorText(t *testing.T) {
 			t.Fatalf("%s: %d files, %v", group.files, len(files), err)
 		}
 		for _, file := range files {
-			if strings.HasSuffix(file, "_test.go") {
+			if strings.HasSuffix(file, "_test.go") || strings.Contains(file, "doctor") { // what a doctor finds is about machines
 				continue
 			}
 			for _, l := range literals(t, file) {
@@ -167,7 +167,7 @@ func anywhere(p spot) bool {
 }
 
 func errorsOnly(p spot) bool {
-	return slices.Contains([]string{"Errorf", "Warnf", "errorf", "New", "wrong", "fail", "unquoted", "add"}, p.in)
+	return slices.Contains([]string{"Errorf", "Warnf", "errorf", "New", "wrong", "fail", "unquoted"}, p.in)
 }
 
 // checksOnly are the errors of what checks and decodes arguments; those of a run are
