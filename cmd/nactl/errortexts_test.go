@@ -254,8 +254,8 @@ func placeOf(stack []ast.Node) spot {
 	return p
 }
 
-// verb is one of fmt's.
-var verb = regexp.MustCompile(`%[-+# 0]*[0-9]*(?:\.[0-9]+)?[a-zA-Z]`)
+// fmtVerb is one of fmt's.
+var fmtVerb = regexp.MustCompile(`%[-+# 0]*[0-9]*(?:\.[0-9]+)?[a-zA-Z]`)
 
 // word is what tells one text from another.
 var word = regexp.MustCompile(`[A-Za-z]{2}`)
@@ -265,7 +265,7 @@ var word = regexp.MustCompile(`[A-Za-z]{2}`)
 func pieces(format string) []string {
 	var out []string
 	worded := false
-	for _, p := range verb.Split(format, -1) {
+	for _, p := range fmtVerb.Split(format, -1) {
 		p = strings.ReplaceAll(p, "%%", "%")
 		worded = worded || word.MatchString(p)
 		out = append(out, p)
