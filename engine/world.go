@@ -65,6 +65,9 @@ func (w *World) find(n *source.Node) (Target, error) {
 	if !ok {
 		return Target{}, diag.Diagnostic{Range: n.Range, Rule: "delegate", Summary: fmt.Sprintf("delegate_to: wanted the name of a target, found %s", n.Kind)}
 	}
+	if name == "localhost" || name == "127.0.0.1" {
+		return Target{}, diag.Diagnostic{Range: n.Range, Rule: "delegate", Summary: fmt.Sprintf("delegate_to: %s is no target; what runs on nactl's own machine is local_exec", name)}
+	}
 	return Target{}, diag.Diagnostic{Range: n.Range, Rule: "delegate",
 		Summary: fmt.Sprintf("delegate_to: the inventory has no target %q%s", name, diag.DidYouMean(name, names))}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -231,11 +232,17 @@ func (p *program) typeProblem(err error) *problem {
 	if strings.HasPrefix(out.summary, "invalid operation: + (mismatched types") && strings.Contains(out.summary, "string") {
 		out.detail = "Use string(x) to make text of a value, or int(x) to make a number of text."
 	}
+	if logical.MatchString(out.summary) {
+		out.detail = "Nothing is taken for true or false by itself: compare, as x != \"\" or len(x) > 0."
+	}
 	if form := calledForm(p.text, out.from); form != "" && strings.Contains(out.summary, "arguments") {
 		out.detail = "It is called as " + form + "."
 	}
 	return out
 }
+
+// logical is the checker's finding about what is to be true or false, and is not.
+var logical = regexp.MustCompile(`^invalid operation: (?:not|!|and|or|&&|\|\|) \(|^non-bool expression`)
 
 // calledForm gives the form in which the function that stands at a rune of an
 // expression is called, or "".

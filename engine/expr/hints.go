@@ -24,9 +24,10 @@ var foreignNames = map[string]string{
 	"ansible_check_mode":       "Write run.check.",
 	"ansible_play_hosts":       "Write keys(targets).",
 	"ansible_loop":             "Write loop: loop.index, loop.first, loop.last.",
-	"ansible_facts":            "Register the output of vm_facts, and read that.",
-	"playbook_dir":             "Paths in file() start at the project's directory: leave it out.",
-	"now":                      "A plan and its run must read the same values: take the time from a step's output.",
+	"ansible_failed_task":      "Write failed_step.", "ansible_failed_result": "Write failed_result.",
+	"ansible_facts": "Register the output of vm_facts, and read that.",
+	"playbook_dir":  "Paths in file() start at the project's directory: leave it out.",
+	"now":           "A plan and its run must read the same values: take the time from a step's output.",
 }
 
 // foreignFunctions are Jinja's and Ansible's filters and functions, with the
@@ -193,7 +194,12 @@ var habits = []habit{
 			return fmt.Sprintf("Compare instead: %s == …, type(%s) == \"string\".", m[1], m[1])
 		}},
 	{regexp.MustCompile(`\|\s*([A-Za-z_]\w*)\s*(?:$|[^\w\s(.]|\s[^(])`), "a function after | needs its brackets",
-		func(m []string) string { return fmt.Sprintf("Write x | %s(), or %s(x).", m[1], m[1]) }},
+		func(m []string) string {
+			if better := foreignFunctions[m[1]]; better != "" {
+				return better
+			}
+			return fmt.Sprintf("Write x | %s(), or %s(x).", m[1], m[1])
+		}},
 	{regexp.MustCompile(`(?:^|[^=!<>])=(?:[^=]|$)`), "= assigns nothing here",
 		func([]string) string { return "Compare with ==." }},
 	{regexp.MustCompile(`\s~\s`), "~ does not join text",

@@ -195,10 +195,14 @@ func (w *rewriter) resolveType(l link, guarded bool) (*Type, bool, *problem) {
 			case guarded:
 				return AnyType, true, nil
 			default:
-				return nil, false, &problem{rule: "unknown-name", from: from, width: utf8.RuneCountInString(word),
+				out := &problem{rule: "unknown-name", from: from, width: utf8.RuneCountInString(word),
 					summary: fmt.Sprintf("%s has no member %q%s", l.path[:i+1], word,
 						diag.DidYouMean(word, slices.Sorted(maps.Keys(typ.Fields)))),
 					detail: memberList(typ)}
+				if text, ok := strings.CutSuffix(word, "_lines"); ok && typ.Fields[text].Type != nil {
+					out.detail = fmt.Sprintf(`Write split(%s.%s, "\n").`, l.path[:i+1], text)
+				}
+				return nil, false, out
 			}
 		case List:
 			if _, isIndex := step.(int); !isIndex {

@@ -43,10 +43,36 @@ func (l *loader) beside(at *source.Node, what string) (string, bool) {
 	return filepath.Join(filepath.Dir(l.file), at.Str), true
 }
 
+// The bounds on what one playbook takes from other files. Files that include each
+// other several times over would grow without end.
+const (
+	maxUses  = 5_000
+	maxBytes = 64 << 20
+)
+
+// afford counts the uses of files, and refuses the first that is too much; all that
+// follow are left out.
+func (l *loader) afford(at *source.Node, path string) bool {
+	if l.uses > maxUses {
+		return false
+	}
+	l.uses++
+	l.bytes += len(l.sources.Text(path)) // 0 for one that is read for the first time: it is small enough
+	if l.uses > maxUses || l.bytes > maxBytes {
+		l.uses = maxUses + 1
+		l.errorf(at.Range, "include", "this playbook uses other files more than %d times, or more than %d MiB of them: make one play of what is repeated, with loop or vars", maxUses, maxBytes>>20)
+		return false
+	}
+	return true
+}
+
 // inFile reads another file; while it does, paths are relative to that file.
 func (l *loader) inFile(at *source.Node, path string, read func(root *source.Node)) {
 	if slices.Contains(l.open, path) {
 		l.errorf(at.Range, "include", "%s includes itself: %s", path, strings.Join(append(l.open[slices.Index(l.open, path):], path), " → "))
+		return
+	}
+	if !l.afford(at, path) {
 		return
 	}
 	root, list := l.sources.ParseFile(path)

@@ -32,6 +32,8 @@ func LoadNode(file string, root *source.Node, sources *source.Sources, steps *st
 }
 
 type loader struct {
+	uses, bytes int // of other files, see afford
+
 	file    string   // that is being read
 	open    []string // it, and those that include it
 	sources *source.Sources
@@ -149,7 +151,8 @@ func (l *loader) play(n *source.Node) *Play {
 			p.Defaults = append(p.Defaults, Var{Name: in.Name, Value: in.Default, Range: in.Range})
 		}
 	}
-	if p.Targets == nil {
+	meant := l.meant(n)
+	if p.Targets == nil && !meant["targets"] {
 		l.errorf(n.Range, "play", "the play has no targets; name nodes, clusters, engines or groups of the inventory: `targets: all`")
 	}
 	if p.Strategy == Free {
@@ -159,10 +162,29 @@ func (l *loader) play(n *source.Node) *Play {
 			}
 		}
 	}
-	if n.Get("steps") == nil && n.Get("roles") == nil {
+	if n.Get("steps") == nil && n.Get("roles") == nil && !meant["steps"] {
 		l.errorf(n.Range, "play", "the play has no steps")
 	}
 	return p
+}
+
+// meant gives the keys of a play that stand under a wrong name, which was told
+// already: that they are missing need not be told, too.
+func (l *loader) meant(n *source.Node) map[string]bool {
+	out := map[string]bool{}
+	for _, e := range n.Entries {
+		name := e.Key.Str
+		switch h := keywordHabit(name); {
+		case playWords.find(name) != nil:
+		case h != nil && h.Name == "import_playbook":
+			out["targets"], out["steps"] = true, true
+		case h != nil:
+			out[strings.Trim(h.Here, "`")] = true
+		default:
+			out[diag.Nearest(name, playWords.names())] = true
+		}
+	}
+	return out
 }
 
 // foreignKey reports a key that may be one of Ansible's.
@@ -189,6 +211,9 @@ func (l *loader) varsFile(name string, at diag.Range) ([]Var, bool) {
 	path := name
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(filepath.Dir(l.file), path)
+	}
+	if !l.afford(&source.Node{Range: at}, path) {
+		return nil, false
 	}
 	n, list := l.sources.ParseSealed(path, true)
 	if len(list) == 1 && list[0].Rule == source.RuleEmpty {
@@ -290,7 +315,11 @@ func (l *loader) boolean(e source.Entry) bool {
 // items reads a list, or an expression that gives one.
 func (l *loader) items(e source.Entry) *source.Node {
 	if e.Value.Kind != source.List && !IsDynamic(e.Value) {
-		l.errorf(e.Value.Range, "type", "%s: wanted a list or an expression that gives one, found %s", e.Key.Str, e.Value.Kind)
+		hint := ""
+		if e.Value.Kind == source.String && expr.IsName(e.Value.Str) {
+			hint = fmt.Sprintf("; write \"{{ %s }}\" where a variable is meant", e.Value.Str)
+		}
+		l.errorf(e.Value.Range, "type", "%s: wanted a list or an expression that gives one, found %s%s", e.Key.Str, e.Value.Kind, hint)
 	}
 	return e.Value
 }

@@ -23,8 +23,7 @@ func (l *loader) step(n *source.Node, role *Role) *Step {
 		return nil
 	}
 	s := &Step{Range: n.Range, LoopVar: "item", Parallel: 1, Retries: defaultRetries, Delay: defaultDelay, Verify: true}
-	var words []*source.Node
-	unknown := false
+	var words, unknown []*source.Node
 	for _, e := range n.Entries {
 		if w := stepWords.find(e.Key.Str); w != nil {
 			w.read(l, s, e)
@@ -39,11 +38,16 @@ func (l *loader) step(n *source.Node, role *Role) *Step {
 			}
 			continue
 		}
-		l.unknownWord(e.Key)
-		unknown = true
+		unknown = append(unknown, e.Key)
+		if strings.HasPrefix(e.Key.Str, "with_") && s.Loop == nil { // what reads its items is not wrong, too
+			s.Loop = &source.Node{Kind: source.List, Range: e.Value.Range}
+		}
+	}
+	for _, key := range unknown {
+		l.unknownWord(key, s.Spec)
 	}
 	switch {
-	case len(words) == 0 && unknown:
+	case len(words) == 0 && len(unknown) > 0:
 		return nil
 	case len(words) == 0:
 		l.errorf(n.Range, "step", "the step has no step word, as debug: what it is to do; nactl doc lists them")
@@ -70,7 +74,12 @@ func arguments(spec *step.Spec, n *source.Node) *source.Node {
 	}
 }
 
-func (l *loader) unknownWord(key *source.Node) {
+// unknownWord reports a key that a step does not take; spec is what it does, or nil.
+func (l *loader) unknownWord(key *source.Node, spec *step.Spec) {
+	if spec != nil && !spec.Vars && slices.Contains(spec.Arguments(), key.Str) {
+		l.errorf(key.Range, "unknown-key", "%s is an argument of %s: indent it below %s", key.Str, spec.Name, spec.Name)
+		return
+	}
 	if h := keywordHabit(key.Str); h != nil {
 		l.errorf(key.Range, "unknown-key", "unknown key %q in a step: %s", key.Str, h.instead())
 		return

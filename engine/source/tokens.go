@@ -133,6 +133,16 @@ func (c *tokenCheck) checkTag(tk *token.Token, at diag.Range) bool {
 		}
 		return true
 	}
+	switch tk.Value {
+	case "!vault":
+		at.Width = len(tk.Value)
+		c.list.Errorf(at, "tag", "Ansible's encrypted values are not read: put the value into a file of variables, and encrypt that with nactl vault encrypt")
+		return false
+	case "!unsafe":
+		at.Width = len(tk.Value)
+		c.list.Errorf(at, "tag", `there is no !unsafe: leave it out, and write {{ "{{" }} for braces that begin no expression`)
+		return false
+	}
 	if strings.HasPrefix(tk.Value, "!!") {
 		at.Width = len([]rune(tk.Value))
 		c.list.Errorf(at, "tag", "the tag %s is not supported", tk.Value)

@@ -32,7 +32,6 @@ var Spec = &step.Spec{
 	Example: `- name: What is it
   host_facts: {}
   register: node
-- debug: {msg: "{{ node.name }} has {{ node.cpu.count }} CPUs and runs kernel {{ node.kernel ?? 'unknown' }}"}
 `,
 }
 

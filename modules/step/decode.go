@@ -187,7 +187,11 @@ func (d *decoder) structure(n *source.Node, v reflect.Value, what, path string) 
 		return
 	}
 	if n.Kind != source.Map && n.Kind != source.Null {
-		d.errorf(n, "%s: wanted a mapping of arguments, found %s", what, n.Kind)
+		hint := ""
+		if n.Kind == source.String && strings.Contains(n.Str, "=") {
+			hint = "; in place of key=value write {key: value}"
+		}
+		d.errorf(n, "%s: wanted a mapping of arguments, found %s%s", what, n.Kind, hint)
 		return
 	}
 	args := argumentsOf(v.Type())
@@ -200,6 +204,9 @@ func (d *decoder) structure(n *source.Node, v reflect.Value, what, path string) 
 				names = append(names, f.Name)
 			}
 			hint := diag.DidYouMean(e.Key.Str, names)
+			if e.Key.Str == "name" && slices.Contains(names, "vm") {
+				hint = `, did you mean "vm"?`
+			}
 			if hint == "" {
 				hint = "; it takes " + strings.Join(names, ", ")
 			}
@@ -263,6 +270,12 @@ func (d *decoder) field(n *source.Node, v reflect.Value, f *Field, path string) 
 	}
 }
 
+// otherStates are other programs' words for states of VMs.
+var otherStates = map[string]string{
+	"started": "running", "up": "running", "on": "running", "poweredon": "running", "present": "running",
+	"shutdown": "stopped", "shutoff": "stopped", "down": "stopped", "off": "stopped", "poweredoff": "stopped", "shut off": "stopped",
+}
+
 func (d *decoder) enum(n *source.Node, f *Field) {
 	items := []*source.Node{n}
 	if n.Kind == source.List {
@@ -274,7 +287,11 @@ func (d *decoder) enum(n *source.Node, f *Field) {
 		}
 		text, _ := Text(item)
 		if !slices.Contains(f.Enum, text) {
-			d.errorf(item, "%s is one of %s, found %q%s", f.Name, strings.Join(f.Enum, ", "), text, diag.DidYouMean(text, f.Enum))
+			hint := diag.DidYouMean(text, f.Enum)
+			if here := otherStates[text]; here != "" && hint == "" && slices.Contains(f.Enum, here) {
+				hint = "; here it is " + here
+			}
+			d.errorf(item, "%s is one of %s, found %q%s", f.Name, strings.Join(f.Enum, ", "), text, hint)
 		}
 	}
 }

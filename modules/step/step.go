@@ -170,3 +170,12 @@ func collectOutput(t reflect.Type, fields map[string]reflect.Type) {
 		}
 	}
 }
+
+// Arguments gives the names of a step's arguments, in order.
+func (s *Spec) Arguments() []string {
+	var names []string
+	for _, f := range s.ArgumentsOf() {
+		names = append(names, f.Name)
+	}
+	return names
+}
