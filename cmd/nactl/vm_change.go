@@ -30,7 +30,7 @@ func (a *application) vmChangeCommands() []*cli.Command {
 	} {
 		out = append(out, a.verbCommand(v))
 	}
-	return append(out, a.installCommand(), a.snapshotCommand())
+	return append(out, a.installCommand(), a.snapshotCommand(), a.consoleCommand())
 }
 
 func (a *application) verbCommand(v verb) *cli.Command {
