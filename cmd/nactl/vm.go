@@ -43,10 +43,11 @@ func chooseVerb(of *cli.Command) cli.ActionFunc {
 }
 
 // words gives the words behind a command, which are named by its usage: VM NAME.
-// Those in brackets may be left out.
+// Those in brackets may be left out, and of one with … there may be several.
 func words(c *cli.Context) ([]string, error) {
 	names := strings.Fields(c.Command.ArgsUsage)
 	given := c.Args().Slice()
+	many := strings.HasSuffix(names[len(names)-1], "…")
 	least := 0
 	for _, n := range names {
 		if !strings.HasPrefix(n, "[") {
@@ -55,15 +56,15 @@ func words(c *cli.Context) ([]string, error) {
 	}
 	usage := c.Command.HelpName + " " + c.Command.ArgsUsage
 	switch {
-	case len(given) > len(names):
+	case len(given) > len(names) && !many:
 		return nil, exitError{engine.ExitOptions, fmt.Errorf("what is %q? write %s", given[len(names)], usage)}
 	case len(given) < least:
-		return nil, exitError{engine.ExitOptions, fmt.Errorf("%s is missing: write %s", names[len(given)], usage)}
+		return nil, exitError{engine.ExitOptions, fmt.Errorf("%s is missing: write %s", strings.TrimSuffix(names[len(given)], "…"), usage)}
 	}
 	for i, w := range given {
 		if w == "" {
-			return nil, exitError{engine.ExitOptions, errors.New(names[i] + " is empty")}
+			return nil, exitError{engine.ExitOptions, errors.New(names[min(i, len(names)-1)] + " is empty")}
 		}
 	}
-	return append(given, make([]string, len(names)-len(given))...), nil
+	return append(given, make([]string, max(0, len(names)-len(given)))...), nil
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/nactl/nactl/engine"
-	"github.com/nactl/nactl/virt/ssh"
+	"github.com/nactl/nactl/virt"
 )
 
 // verb is a command that changes a VM by one step. The first of its words is the
@@ -30,7 +30,7 @@ func (a *application) vmChangeCommands() []*cli.Command {
 	} {
 		out = append(out, a.verbCommand(v))
 	}
-	return append(out, a.installCommand(), a.snapshotCommand(), a.consoleCommand())
+	return append(out, a.installCommand(), a.snapshotCommand(), a.sshKeysCommand(), a.consoleCommand())
 }
 
 func (a *application) verbCommand(v verb) *cli.Command {
@@ -363,7 +363,7 @@ func installStep(c *cli.Context, words []string) (command, error) {
 		}
 		args.set(list.key, "--"+list.option, all)
 	}
-	keys, err := publicKeys(c.StringSlice("ssh-key"))
+	keys, err := publicKeys(c.StringSlice("ssh-key"), "--ssh-key")
 	if err != nil {
 		return command{}, err
 	}
@@ -373,31 +373,36 @@ func installStep(c *cli.Context, words []string) (command, error) {
 	return command{word: "create_vm", args: args}, nil
 }
 
+func isPublicKey(text string) bool {
+	_, err := virt.SSHKeyID(text)
+	return err == nil
+}
+
 // publicKeys gives keys that were written, or that stand in files.
-func publicKeys(given []string) ([]string, error) {
+func publicKeys(given []string, from string) ([]string, error) {
 	var out []string
 	for _, text := range given {
-		if ssh.IsPublicKey(text) {
+		if isPublicKey(text) {
 			out = append(out, text)
 			continue
 		}
 		b, err := os.ReadFile(text)
 		if err != nil {
-			return nil, exitError{engine.ExitOptions, fmt.Errorf("--ssh-key: neither a public key nor a file that can be read: %w", err)}
+			return nil, exitError{engine.ExitOptions, fmt.Errorf("%s: neither a public key nor a file that can be read: %w", from, err)}
 		}
 		n := 0
 		for line := range strings.Lines(string(b)) {
 			if line = strings.TrimSpace(line); line == "" || strings.HasPrefix(line, "#") {
 				continue
 			}
-			if !ssh.IsPublicKey(line) {
-				return nil, exitError{engine.ExitOptions, fmt.Errorf("--ssh-key: %s holds something that is no public key; is it the private one? its neighbour ends in .pub", text)}
+			if !isPublicKey(line) {
+				return nil, exitError{engine.ExitOptions, fmt.Errorf("%s: %s holds something that is no public key; is it the private one? its neighbour ends in .pub", from, text)}
 			}
 			out = append(out, line)
 			n++
 		}
 		if n == 0 {
-			return nil, exitError{engine.ExitOptions, fmt.Errorf("--ssh-key: %s holds no key", text)}
+			return nil, exitError{engine.ExitOptions, fmt.Errorf("%s: %s holds no key", from, text)}
 		}
 	}
 	return out, nil

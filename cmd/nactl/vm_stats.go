@@ -22,6 +22,7 @@ func (a *application) statsCommand() *cli.Command {
 		Description: "Without a name, all that run. CPU is in percent of all CPUs of the VM. Nodes tell what was used since the VM's start, so two looks are taken; engines tell rates themselves, some seconds old.",
 		Flags: readFlags("table, json, csv or yaml",
 			&cli.BoolFlag{Name: "watch", Aliases: []string{"w"}, Usage: "look again and again, until interrupted"},
+			&cli.IntFlag{Name: "count", Aliases: []string{"n"}, Usage: "with --watch: end after `N` looks"},
 			&cli.StringFlag{Name: "interval", Value: "1s", Usage: "time between two looks, as `2s`"},
 		),
 		Action: a.onDirect((*direct).stats),
@@ -61,6 +62,8 @@ func (d *direct) stats() error {
 	switch {
 	case err != nil || interval < shortestInterval:
 		return exitError{engine.ExitOptions, fmt.Errorf("--interval is a time from %s on, as 2s, not %q", shortestInterval, d.c.String("interval"))}
+	case d.c.IsSet("count") && (!d.c.Bool("watch") || d.c.Int("count") < 1):
+		return exitError{engine.ExitOptions, errors.New("--count is how often --watch looks: at least once")}
 	case d.c.Bool("watch") && d.c.IsSet("out"):
 		return exitError{engine.ExitOptions, errors.New("--watch shows, --out keeps: leave one of them out")}
 	case d.c.Bool("watch") && d.c.String("output") != "table":
@@ -74,7 +77,7 @@ func (d *direct) stats() error {
 	if err != nil {
 		return err
 	}
-	for {
+	for n := 1; ; n++ {
 		if err := pauseFor(d.ctx, interval); err != nil {
 			return interruptedError(d.ctx, err)
 		}
@@ -86,7 +89,7 @@ func (d *direct) stats() error {
 		if !d.c.Bool("watch") {
 			return d.app.deliver(d.c.String("out"), func(w io.Writer) error { return write(w, statsColumns, rows) })
 		}
-		if err := d.redraw(rows); err != nil {
+		if err := d.redraw(rows); err != nil || n == d.c.Int("count") {
 			return err
 		}
 		before = now

@@ -98,11 +98,11 @@ func show(stream *lv.Stream, out io.Writer) error {
 	buf := make([]byte, consoleChunk)
 	for {
 		n, err := stream.Recv(buf)
+		if errors.Is(err, io.EOF) || err == nil && n == 0 {
+			return stream.Finish() // the VM has stopped
+		}
 		if err != nil {
 			return err
-		}
-		if n == 0 {
-			return stream.Finish()
 		}
 		if _, err := out.Write(buf[:n]); err != nil {
 			return err
