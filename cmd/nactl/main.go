@@ -65,6 +65,9 @@ func (a *application) perform(ctx context.Context, argv []string) error {
 		a.complete(ctx, argv[2:])
 		return nil
 	}
+	if len(argv) == 2 && argv[1] == "--version" {
+		argv = []string{argv[0], "version"}
+	}
 	app := a.cli()
 	argv, err := reorder(app, argv)
 	if err != nil {
