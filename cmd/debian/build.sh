@@ -23,6 +23,8 @@ version() {
 
 VERSION=$(version)
 ARCH=$(dpkg --print-architecture)
+# The programs that nactl takes the place of: it goes by their names, too.
+OLD_NAMES="na-vmctl na-vmexec na-volctl"
 SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
 export SOURCE_DATE_EPOCH
 root=$(mktemp -d)
@@ -36,6 +38,10 @@ put() { # FILE PATH [MODE]
 program() {
 	mkdir -p "$root/usr/bin"
 	go build -trimpath -tags libvirt_dlopen -ldflags "-s -w -X main.version=$VERSION" -o "$root/usr/bin/nactl" ./cmd/nactl
+	local name
+	for name in $OLD_NAMES; do
+		ln -s nactl "$root/usr/bin/$name"
+	done
 }
 
 # The manual pages and a configuration that sets nothing, both from the program itself.
@@ -49,6 +55,10 @@ written() {
 		put "$page.gz" "/usr/share/man/man${page##*.}/${page##*/}.gz"
 	done
 	rm -rf "$pages"
+	local name
+	for name in $OLD_NAMES; do
+		ln -s nactl.1.gz "$root/usr/share/man/man1/$name.1.gz"
+	done
 }
 
 completions() {

@@ -54,6 +54,7 @@ say "ok: says that libvirt0 is missing"
 inside sh -c 'cd /debs && apt-get install -y -qq --no-install-recommends -o APT::Sandbox::User=root -o Dpkg::Options::=--force-unsafe-io "$@"' sh $files >/dev/null 2>&1
 wants 'failed=0' nactl play /root/playbooks/quickstart.yml
 wants 'set_cpu' nactl doc
+wants 'test' na-vmctl list --all
 wants 'complete -F' nactl completion bash
 for page in nactl.1 nactl-play.1 nactl-playbook.5 nactl-steps.7; do
 	MANPAGER=cat man -l "$root/usr/share/man/man${page##*.}/$page.gz" | grep -q '^NAME' || die "no page $page"
