@@ -115,8 +115,13 @@ func (m *Memory) Supports(c virt.Change) error {
 	return nil
 }
 
-// Check finds nothing in the way but VMs that have a volume.
+// Check finds nothing in the way but VMs that have a volume, and a host that is not
+// there.
 func (m *Memory) Check(ctx context.Context, view virt.Reader, c virt.Change) error {
+	if _, ok := c.(virt.HostExec); ok {
+		_, err := view.Host(ctx, c.Object().Name)
+		return err
+	}
 	if _, ok := c.(virt.DeleteVolume); !ok {
 		return nil
 	}
@@ -153,11 +158,6 @@ func (m *Memory) Apply(ctx context.Context, c virt.Change) (virt.Outcome, error)
 	ref := c.Object().Key()
 	if owner := ref.Owner(); owner != ref {
 		if _, err := m.VM(ctx, owner.Name); err != nil {
-			return virt.Outcome{}, err
-		}
-	}
-	if _, ok := c.(virt.HostExec); ok {
-		if _, err := m.Host(ctx, ref.Name); err != nil {
 			return virt.Outcome{}, err
 		}
 	}
