@@ -134,7 +134,7 @@ func TestPredict(t *testing.T) {
 		"change a NIC not there":    {stoppedVM(), ChangeNIC{On: onA, NIC: "nic9", Network: Some("dmz")}, `error: has no NIC "nic9"`},
 		"migrate":                   {runningVM(), Migrate{On: onA, Host: "n2"}, "host n1>n2"},
 		"migrate to where it is":    {runningVM(), Migrate{On: onA, Host: "n1"}, ""},
-		"arrived by a broken move":  {with(runningVM(), func(v *VM) { v.Arrived = "n9" }), Migrate{On: onA, Host: "n1"}, "arrived_from n9><nil>"},
+		"arrived by a broken move":  {with(runningVM(), func(v *VM) { v.Arrived = "n9" }), Migrate{On: onA, Host: "n1"}, "arrived_from n9><nil> (what a move that broke off has left there is cleared away)"},
 		"away":                      {runningVM(), Migrate{On: onA, AwayFrom: "n1"}, "host n1>(known afterwards)"},
 		"away from elsewhere":       {runningVM(), Migrate{On: onA, AwayFrom: "n2"}, ""},
 		"migrate nowhere":           {runningVM(), Migrate{On: onA}, "error: give one of host, cluster and away_from"},
