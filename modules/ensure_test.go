@@ -132,7 +132,7 @@ func lab() []virt.Object {
 	half := off.Clone().(*virt.VM)
 	half.Name, half.Unfinished = "half", "r0"
 	return []virt.Object{running, off, half,
-		&virt.Host{Name: "h1", State: "up"}, &virt.Host{Name: "h2", State: "up"}, &virt.Host{Name: "resting", State: "maintenance", Maintenance: true},
+		&virt.Host{Name: "h1", State: "up"}, &virt.Host{Name: "h2", State: "up", FreeMemory: 8 * virt.GiB}, &virt.Host{Name: "resting", State: "maintenance", Maintenance: true},
 		&virt.Network{Name: "web", VLAN: 5, Type: "openvswitch", Active: true, Autostart: true, Hosts: []string{"h1", "h2", "resting"}},
 		&virt.Image{Source: virt.ImageSource{Name: "debian", Storage: "pool"}, Format: "qcow2", Size: 2 * virt.GiB, CPU: virt.CPU{Count: 2}},
 		&virt.GuestFile{VM: "on", Path: "/done", SHA256: "x"},
@@ -190,6 +190,9 @@ func TestEnsure(t *testing.T) {
 		"migrate: {vm: \"on\", host: h1}":                                       "",
 		"migrate: {vm: \"on\", away_from: h2}":                                  "",
 		"migrate: {vm: \"on\", cluster: c2}":                                    "migrate",
+		"evacuate: {host: h1}":                                                  "migrate",
+		"evacuate: {host: h1, to: [h2], stopped: true, parallel: 2}":            "migrate migrate",
+		"evacuate: {host: h2}":                                                  "",
 		"host_maintenance: {host: h1, reason: fans, timeout: 1h}":               "host_maintenance",
 		"host_maintenance: resting":                                             "",
 		"host_activate: resting":                                                "host_activate",
@@ -307,6 +310,9 @@ func TestEnsureErrors(t *testing.T) {
 		"resize_disk: {vm: \"on\", disk: d, size: 1GiB}":          {virt.ErrNotFound, `has no disk "d"`},
 		"create_vlan: {id: 6, name: web}":                         {virt.ErrConflict, "is another network"},
 		"create_vlan: {id: 6, name: dmz, host: h9}":               {virt.ErrNotFound, "host h9: is not there"},
+		"evacuate: {host: h9}":                                    {virt.ErrNotFound, "host h9: is not there"},
+		"evacuate: {host: h1, to: [h9]}":                          {virt.ErrNotFound, "host h9: is not there"},
+		"evacuate: {host: h1, to: [resting]}":                     {virt.ErrConflict, "have nowhere to go"},
 		"host_maintenance: h9":                                    {virt.ErrNotFound, "host h9: is not there"},
 		"host_activate: h9":                                       {virt.ErrNotFound, "host h9: is not there"},
 		"create_vm: {name: new, image: nowhere}":                  {virt.ErrNotFound, "image nowhere"},

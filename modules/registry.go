@@ -25,6 +25,7 @@ import (
 	"github.com/nactl/nactl/modules/detachdisk"
 	"github.com/nactl/nactl/modules/detachnic"
 	"github.com/nactl/nactl/modules/downloadvolume"
+	"github.com/nactl/nactl/modules/evacuate"
 	"github.com/nactl/nactl/modules/fail"
 	"github.com/nactl/nactl/modules/guestexec"
 	"github.com/nactl/nactl/modules/guestfile"
@@ -81,6 +82,7 @@ func Registry() *step.Registry {
 		detachdisk.Spec,
 		detachnic.Spec,
 		downloadvolume.Spec,
+		evacuate.Spec,
 		fail.Spec,
 		guestexec.Spec,
 		guestfile.Spec,

@@ -67,6 +67,7 @@ var onEngines = []engineCase{
 	{step: "delete_affinity", before: "set_affinity: {name: apart, vms: [web-1, web-2], vm_rule: negative}", play: "delete_affinity: {name: apart}"},
 	{step: "detach_disk", play: "detach_disk: {vm: web-1, disk: data, delete_volume: true}"},
 	{step: "detach_nic", play: "detach_nic: {vm: web-1, nic: nic2}"},
+	{step: "evacuate", before: "migrate: {vm: web-1, host: host2}", play: "evacuate: {host: host2}", anyHost: true},
 	{step: "guest_exec", play: "guest_exec: {vm: web-1, command: [uname]}"},
 	{step: "guest_file", play: `guest_file: {vm: web-1, path: "FILE", content: hello}`},
 	{step: "host_activate", before: "host_maintenance: host2", play: "host_activate: host2"},

@@ -30,7 +30,7 @@ var Spec = &step.Spec{
 	Doc: "A VM that is already there is left alone. Everything that could prevent the move is looked for before anything moves, and reported together.\n" +
 		"Interrupting a running move leaves the VM where it was; with `post_copy`, where it is by then.\n" +
 		"Between nodes this process tells both what to do next, and the data go from node to node (`mode: client`). If it dies halfway, the source keeps the VM. " +
-		"With `mode: peer` the source's libvirt conducts the move, through this process: if that is cut off just while the VM changes over, the source cannot know that it has arrived. " +
+		"With `mode: peer` the source's libvirt conducts the move, through this process: if that is cut off just while the VM changes over, it may go on running on both. " +
 		"Either way, a move that broke off is finished, or its leftovers cleared away, by the next `migrate` of the VM.\n" +
 		"On engines a stopped VM is on no host, but in a cluster: `cluster` moves it, too. The other cluster has to have the VM's networks, and for a running VM a host that is up.",
 	New:     func() step.Step { return &Args{} },

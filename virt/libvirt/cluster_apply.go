@@ -345,7 +345,7 @@ func (c *Cluster) migrate(ctx context.Context, ch virt.Migrate) (virt.Outcome, e
 		return virt.Outcome{}, err
 	}
 	defer there()
-	if vm.State == virt.Paused && len(s.away) > 0 && from.ask(ctx, vm.Name).stranded() {
+	if vm.State == virt.InMigration && len(s.away) > 0 && from.ask(ctx, vm.Name).stranded() {
 		return virt.Outcome{}, s.lost(ch.Ref, "it stands still on "+from.cfg.Name+" after a move that broke off, and may run on a member that cannot be asked: bring that back")
 	}
 	ch.Host, ch.AwayFrom = to[0].cfg.Name, ""

@@ -93,6 +93,11 @@ func (m *moveCheck) missing(what string, err error) bool {
 func (m *moveCheck) state() {
 	switch m.vm.State {
 	case virt.Running, virt.Paused, virt.Stopped:
+	case virt.InMigration:
+		// One that a broken move has left standing goes on first.
+		if at := m.from.ask(m.ctx, m.vm.Name); !at.stranded() {
+			m.refuse(virt.ErrBusy, "it is just being moved", "a running, paused or stopped VM", at.String(), "wait until that move is over")
+		}
 	case virt.Suspended:
 		m.refuse(virt.ErrConflict, "it is saved to the disk of "+m.from.cfg.Name, "a running or stopped VM", string(m.vm.State),
 			"restore it first with power: {state: running}")

@@ -52,9 +52,8 @@ var cutPoints = map[string][]cutPoint{
 		{name: "the destination has prepared, untold", on: "destination", call: "domain_migrate_prepare3_params", reply: true},
 		{name: "at a tenth", percent: 10},
 		{name: "at the half", percent: 50},
-		{name: "at nine tenths", percent: 90},
-		{name: "before the destination finishes", on: "destination", call: "domain_migrate_finish3_params"},
-		{name: "the destination has finished, untold", on: "destination", call: "domain_migrate_finish3_params", reply: true},
+		// Not near the end, and not while the destination finishes: then libvirt lets the
+		// VM run on both, which is why this mode has to be asked for.
 		{name: "it is over, untold", on: "source", call: "domain_migrate_perform3_params", reply: true},
 	},
 }
@@ -117,7 +116,8 @@ func TestLabMigrateDies(t *testing.T) {
 }
 
 // TestLabMigrateCuts cuts the way to the source, the way to the destination, and the
-// life of this process, at ten points of a move each. Afterwards one VM runs, and the
+// life of this process, at ten points of a move each, seven where the
+// source's daemon conducts. Afterwards one VM runs, and the
 // next move clears up and gets there. Without NACTL_CUTS=all a few of the cuts are
 // made, others with each NACTL_CUTS_SEED.
 func TestLabMigrateCuts(t *testing.T) {
@@ -136,7 +136,7 @@ func TestLabMigrateCuts(t *testing.T) {
 	where := "n1"
 	for _, mode := range []string{virt.ModeClient, virt.ModePeer} {
 		for _, what := range []string{"source", "destination", "process"} {
-			chosen := random.Perm(10)
+			chosen := random.Perm(len(cutPoints[mode]))
 			if os.Getenv("NACTL_CUTS") != "all" {
 				chosen = chosen[:2]
 			}

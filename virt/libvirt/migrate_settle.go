@@ -190,7 +190,7 @@ func (n *Node) resumeLeft(ctx context.Context, vm string) error {
 // goOn lets a VM run again that an earlier move has left standing at the source.
 // That it is not at the destination was checked.
 func (m *move) goOn(ctx context.Context) error {
-	if m.vm.State != virt.Paused || !m.from.ask(ctx, m.vm.Name).stranded() {
+	if m.vm.State != virt.InMigration || !m.from.ask(ctx, m.vm.Name).stranded() {
 		return nil
 	}
 	if err := m.from.resumeLeft(ctx, m.vm.Name); err != nil {
