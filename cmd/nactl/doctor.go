@@ -82,7 +82,7 @@ func (a *application) doctor(c *cli.Context) error {
 	}
 	s := &setup{app: a, ctx: c.Context, c: c, sources: a.sources(c)}
 	defer s.close()
-	inv, problems := inventory.Load(c.Context, c.StringSlice("inventory"), inventory.Options{Sources: s.sources})
+	inv, problems := a.loadInventory(c, c.StringSlice("inventory"), s.sources)
 	var targets []inventory.Target
 	if !problems.HasErrors() {
 		selected, found := inv.SelectText(c.String("limit"), "--limit")
