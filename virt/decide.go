@@ -26,6 +26,15 @@ func Read(ctx context.Context, view Reader, ref Ref) (Object, error) {
 		if all, err = view.Snapshots(ctx, ref.Scope); err == nil {
 			o, err = object(FindSnapshot(all, ref.Scope, ref.Name))
 		}
+	case KindHostVLAN:
+		var all []*HostVLAN
+		if all, err = view.HostVLANs(ctx, ref.Scope); err == nil {
+			for _, v := range all {
+				if v.Name == ref.Name {
+					return v, nil
+				}
+			}
+		}
 	case KindAffinityGroup:
 		o, err = object(view.AffinityGroup(ctx, ref.Scope, ref.Name))
 	case KindSSHKeys:

@@ -96,6 +96,10 @@ type Reader interface {
 	// left out of them.
 	HostFacts(ctx context.Context, host string) (*HostFacts, error)
 
+	// HostVLANs gives the VLAN interfaces that nactl made on a host, by name; none
+	// where a platform makes none. Each call reads them.
+	HostVLANs(ctx context.Context, host string) ([]*HostVLAN, error)
+
 	// Forget makes the next read of these objects a fresh one; without arguments,
 	// of all.
 	Forget(refs ...Ref)

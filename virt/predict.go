@@ -57,6 +57,10 @@ func (r Rules) Predict(before Object, c Change) (Object, Outcome, error) {
 		return createNetwork(before, c)
 	case DeleteNetwork:
 		return deleteNetwork(before, c)
+	case CreateHostVLAN:
+		return createHostVLAN(before, c)
+	case DeleteHostVLAN:
+		return deleted(before, c.Ref)
 	case HostMaintenance, HostActivate:
 		return changeHost(before, c)
 	case SetAffinity:
@@ -332,6 +336,8 @@ func isNil(o Object) bool {
 	case *AffinityGroup:
 		return o == nil
 	case *SSHKeys:
+		return o == nil
+	case *HostVLAN:
 		return o == nil
 	default:
 		return false

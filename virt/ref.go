@@ -21,6 +21,9 @@ const (
 	KindLocal     Kind = "controller"
 	KindLocalFile Kind = "local file"
 
+	// KindHostVLAN is a VLAN interface of a host.
+	KindHostVLAN Kind = "host vlan"
+
 	KindAffinityGroup Kind = "affinity group"
 )
 

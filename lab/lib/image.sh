@@ -12,6 +12,7 @@ image_dir() {
 
 # image_build NAME [force]: make sure that image NAME is built. Its builder images/NAME.sh defines
 #   image_packages   prints the packages that the image is made of
+#   image_sources    prints what else the builder is made of; it may be left out
 #   image_make DIR   fills DIR with NAME.qcow2 and what belongs to it
 # A build goes to a directory of its own; the link $IMAGES/NAME is replaced when it is complete.
 image_build() (
@@ -28,6 +29,8 @@ image_build() (
 
 	local sources=("$BUILDERS/$name.sh" "$BUILDERS/disk.sh") checked
 	[ ! -d "$BUILDERS/$name" ] || sources+=("$BUILDERS/$name")
+	# shellcheck disable=SC2207 # names without spaces
+	! declare -F image_sources >/dev/null || sources+=($(image_sources))
 	# asking apt takes a second: ask only when its lists or the builder have changed
 	checked=$(stat -c %Y /var/lib/apt/lists | hash_of - "${sources[@]}")
 	if [ -z "$force" ] && image_dir "$name" >/dev/null && [ "$(cat "$IMAGES/$name.checked" 2>/dev/null)" = "$checked" ]; then

@@ -34,7 +34,7 @@ inventory_write() { # COUNT
 # The images that are finished: each is a volume of the shared pool.
 placed_images() {
 	local image
-	for image in tiny debian-12; do
+	for image in tiny debian-12 debian-node; do
 		[ ! -f "$RUN/shared/$image.qcow2" ] || echo "$image"
 	done
 }

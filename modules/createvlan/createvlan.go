@@ -2,9 +2,12 @@
 package createvlan
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
+	"time"
 
 	"github.com/nactl/nactl/modules/step"
 	"github.com/nactl/nactl/virt"
@@ -12,13 +15,16 @@ import (
 
 // Args are the arguments of create_vlan.
 type Args struct {
-	ID     int           `arg:"id,required,identity" min:"1" max:"4094" doc:"VLAN id"`
-	Name   string        `arg:"name,required,identity" doc:"name of the network, by which NICs refer to it"`
-	Bridge string        `arg:"bridge" doc:"the Open vSwitch bridge that carries it; left out: the only one that the host has"`
-	MTU    step.Opt[int] `arg:"mtu" min:"576" max:"65535" doc:"largest packet, in bytes"`
-	Host   string        `arg:"host" doc:"only on this host; left out: on all hosts of the target, of the cluster on an engine"`
-	Reuse  bool          `arg:"reuse" doc:"take a network of another name, if one has this VLAN id"`
-	Ovirt  Ovirt         `arg:"ovirt" doc:"what only oVirt engines have"`
+	ID     int    `arg:"id,required,identity" min:"1" max:"4094" doc:"VLAN id"`
+	Name   string `arg:"name,required,identity" doc:"name of the network, by which NICs refer to it"`
+	Bridge string `arg:"bridge" doc:"the Open vSwitch bridge that carries it; left out: the only one that the host has. With nic: the Linux bridge to make; left out: br-ID"`
+	NIC    string `arg:"nic" doc:"on nodes without Open vSwitch: the NIC or bond that carries it. A VLAN interface over it and a Linux bridge are made on each node, at once and for good, by what configures the node's network: ifupdown, systemd-networkd or NetworkManager"`
+	// Confirm is the time after which a node takes the change back.
+	Confirm step.Duration `arg:"confirm_within" default:"30s" doc:"with nic: the node takes the change to its network back by itself, unless nactl can log in to it anew within this time"`
+	MTU     step.Opt[int] `arg:"mtu" min:"576" max:"65535" doc:"largest packet, in bytes"`
+	Host    string        `arg:"host" doc:"only on this host; left out: on all hosts of the target, of the cluster on an engine"`
+	Reuse   bool          `arg:"reuse" doc:"take a network of another name, if one has this VLAN id"`
+	Ovirt   Ovirt         `arg:"ovirt" doc:"what only oVirt engines have"`
 }
 
 // Output is what create_vlan gives.
@@ -42,10 +48,11 @@ var Spec = &step.Spec{
 	Name:    "create_vlan",
 	Summary: "Makes a network with a VLAN id on every host of the target",
 	Doc: "On libvirt nodes it is a network on an Open vSwitch bridge, whose ports get the VLAN's tag. " +
+		"With `nic` they get a VLAN interface and a Linux bridge instead, which are there after a restart, too; what somebody else made there is never taken over or changed.\n" +
 		"On engines it is a network of the cluster's data centre that no host is required to have; each host of the cluster gets it on `host_nic`, for good, " +
 		"but for those that cannot be set up now: see `unreachable_hosts`. `hosts` of what is registered says of each what became of it.",
 	New:     func() step.Step { return &Args{} },
-	Changes: []virt.Change{virt.CreateNetwork{}},
+	Changes: []virt.Change{virt.CreateHostVLAN{}, virt.CreateNetwork{}},
 	Output:  Output{},
 	Touches: virt.KindNetwork,
 	Example: `- name: VLAN for the web tier
@@ -86,6 +93,16 @@ func (a *Args) Ensure(ctx context.Context, env *step.Env) (step.Result, error) {
 	if there != nil {
 		change.On = virt.On{Ref: there.Ref(), Before: there}
 	}
+	if a.NIC != "" {
+		if engine {
+			return step.Result{}, &virt.Error{Kind: virt.ErrUnsupported, Object: change.Ref, Summary: "is an engine's network: its hosts' NIC is named elsewhere",
+				Hint: "leave nic out for this target, and give ovirt: {host_nic: " + a.NIC + "}"}
+		}
+		if err := a.onHosts(ctx, env, ready); err != nil {
+			return step.Result{}, err
+		}
+		change.Type, change.Bridge, change.VLAN, change.MTU = "bridge", a.linuxBridge(), 0, 0
+	}
 	out, err := env.Apply(ctx, change)
 	if err != nil {
 		return step.Result{}, err
@@ -97,6 +114,28 @@ func (a *Args) Ensure(ctx context.Context, env *step.Env) (step.Result, error) {
 		}
 	}
 	return step.Result{Output: Output{Name: change.Ref.Name, Hosts: Report(there, now, ready, change.Unready)}}, nil
+}
+
+// linuxBridge names the bridge that is made with nic.
+func (a *Args) linuxBridge() string { return cmp.Or(a.Bridge, fmt.Sprintf("br-%d", a.ID)) }
+
+// onHosts makes the VLAN on each of the hosts, side by side.
+func (a *Args) onHosts(ctx context.Context, env *step.Env, hosts []string) error {
+	_, err := step.OnEach(ctx, hosts, func(ctx context.Context, host string) (virt.Outcome, error) {
+		ref := virt.HostVLANRef(host, virt.VLANInterface(a.NIC, a.ID))
+		change := virt.CreateHostVLAN{On: virt.On{Ref: ref}, NIC: a.NIC, ID: a.ID, Bridge: a.linuxBridge(), MTU: a.MTU.Or(0), Network: a.Name,
+			Confirm: time.Duration(a.Confirm)}
+		if err := env.Platform.Supports(change); err != nil {
+			return virt.Outcome{}, err
+		}
+		there, err := virt.Read(ctx, env.Platform, ref)
+		if err != nil {
+			return virt.Outcome{}, err
+		}
+		change.Before = there
+		return env.Apply(ctx, change)
+	})
+	return err
 }
 
 // find gives the network that is there: the one of that name, or with reuse one

@@ -33,10 +33,11 @@ var Spec = &step.Spec{
 	Name:    "delete_vlan",
 	Summary: "Removes a network from every host of the target",
 	Doc: "A network that VMs or templates use is not removed: the error names them, and nothing is done.\n" +
+		"What create_vlan made of it on nodes with `nic`, VLAN interfaces and bridges, goes too, and nothing else.\n" +
 		"On engines it is taken from the hosts, from its clusters and from its data centre, in this order, with its vNIC profiles. " +
 		"Where it came to hosts by a label, it loses the label first.",
 	New:     func() step.Step { return &Args{} },
-	Changes: []virt.Change{virt.DeleteNetwork{}},
+	Changes: []virt.Change{virt.DeleteNetwork{}, virt.DeleteHostVLAN{}},
 	Output:  Output{},
 	Touches: virt.KindNetwork,
 	Bare:    "name",
@@ -49,7 +50,7 @@ var Spec = &step.Spec{
 func (a *Args) Ensure(ctx context.Context, env *step.Env) (step.Result, error) {
 	n, err := env.Platform.Network(ctx, a.Name)
 	if errors.Is(err, virt.ErrNotFound) {
-		return step.Result{Output: Output{Hosts: []createvlan.HostReport{}}}, nil
+		return step.Result{Output: Output{Hosts: []createvlan.HostReport{}}}, a.offHosts(ctx, env)
 	}
 	if err != nil {
 		return step.Result{}, err
@@ -70,10 +71,43 @@ func (a *Args) Ensure(ctx context.Context, env *step.Env) (step.Result, error) {
 	if _, err = env.Apply(ctx, change); err != nil {
 		return step.Result{}, err
 	}
+	if n.Type == "bridge" {
+		if err := a.offHosts(ctx, env); err != nil {
+			return step.Result{}, err
+		}
+	}
 	now, err := env.Platform.Network(ctx, a.Name)
 	if err != nil && !errors.Is(err, virt.ErrNotFound) {
 		return step.Result{}, err
 	}
 	change.Unready = slices.DeleteFunc(change.Unready, func(h virt.HostState) bool { return !slices.Contains(n.Hosts, h.Host) })
 	return step.Result{Output: Output{Hosts: createvlan.Report(n, now, ready, change.Unready)}}, nil
+}
+
+// offHosts removes the VLAN interfaces and bridges that create_vlan made for the
+// network on hosts, side by side: also those that an interrupted run left.
+func (a *Args) offHosts(ctx context.Context, env *step.Env) error {
+	if env.Platform.Type() == "ovirt" {
+		return nil // an engine sees to its hosts itself
+	}
+	hosts, err := env.Hosts(ctx, a.Host)
+	if err != nil {
+		return err
+	}
+	_, err = step.OnEach(ctx, hosts, func(ctx context.Context, host string) (virt.Outcome, error) {
+		vlans, err := env.Platform.HostVLANs(ctx, host)
+		if err != nil {
+			return virt.Outcome{}, err
+		}
+		for _, v := range vlans {
+			if v.Network != a.Name {
+				continue
+			}
+			if _, err := env.Apply(ctx, virt.DeleteHostVLAN{On: virt.On{Ref: v.Ref(), Before: v}}); err != nil {
+				return virt.Outcome{}, err
+			}
+		}
+		return virt.Outcome{}, nil
+	})
+	return err
 }

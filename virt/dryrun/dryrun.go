@@ -423,6 +423,14 @@ func (p *Platform) HostFacts(ctx context.Context, host string) (*virt.HostFacts,
 	return p.inner.HostFacts(ctx, host)
 }
 
+// HostVLANs reads the VLAN interfaces of a host.
+func (p *Platform) HostVLANs(ctx context.Context, host string) ([]*virt.HostVLAN, error) {
+	return list(p, virt.KindHostVLAN, host, func() ([]*virt.HostVLAN, error) {
+		all, err := p.inner.HostVLANs(ctx, host)
+		return all, err
+	})
+}
+
 // Forget makes the platform underneath read afresh; the overlay stays.
 func (p *Platform) Forget(refs ...virt.Ref) { p.inner.Forget(refs...) }
 

@@ -81,6 +81,10 @@ func (n *Node) executor(c virt.Change) executor {
 		return n.reboot
 	case virt.Reset:
 		return n.reset
+	case virt.CreateHostVLAN:
+		return func(ctx context.Context, _ *edit) error { return n.createHostVLAN(ctx, c) }
+	case virt.DeleteHostVLAN:
+		return func(ctx context.Context, _ *edit) error { return n.deleteHostVLAN(ctx, c) }
 	case virt.HostExec:
 		return func(ctx context.Context, e *edit) error { return n.hostCommand(ctx, c, e) }
 	case virt.GuestExec:
@@ -126,6 +130,12 @@ func (n *Node) executor(c virt.Change) executor {
 
 // Supports tells whether a node knows the change.
 func (n *Node) Supports(c virt.Change) error {
+	if n.addr.driver == "test" {
+		switch c.(type) {
+		case virt.CreateHostVLAN, virt.DeleteHostVLAN:
+			return virt.Unsupported("libvirt's test driver", c, "it has no host behind it")
+		}
+	}
 	if _, upload := c.(virt.UploadVolume); n.executor(c) != nil && !(upload && n.addr.driver == "test") {
 		return nil
 	}
@@ -193,6 +203,12 @@ func (n *Node) Check(ctx context.Context, view virt.Reader, c virt.Change) error
 		return err
 	}
 	switch c := c.(type) {
+	case virt.CreateHostVLAN:
+		_, err := n.vlanState(ctx, c)
+		return err
+	case virt.DeleteHostVLAN:
+		_, _, err := n.vlanToDelete(ctx, view, c)
+		return err
 	case virt.HostExec:
 		return n.checkHostExec(c)
 	case virt.CreateVM:

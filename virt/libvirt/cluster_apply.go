@@ -59,8 +59,8 @@ func (c *Cluster) Check(ctx context.Context, view virt.Reader, ch virt.Change) e
 		}
 		_, _, err = c.destinations(ctx, view, vm, ch)
 		return err
-	case virt.HostExec:
-		n, err := c.member(ch.Ref.Name)
+	case virt.HostExec, virt.CreateHostVLAN, virt.DeleteHostVLAN:
+		n, err := c.member(hostOf(ch))
 		if err != nil {
 			return err
 		}
@@ -85,6 +85,20 @@ func (c *Cluster) Check(ctx context.Context, view virt.Reader, ch virt.Change) e
 		}
 		return c.checkVM(ctx, view, ch)
 	}
+}
+
+// hostOf names the member that a change to a host itself is about; empty for other
+// changes.
+func hostOf(ch virt.Change) string {
+	switch ch := ch.(type) {
+	case virt.HostExec:
+		return ch.Ref.Name
+	case virt.CreateHostVLAN:
+		return ch.Ref.Scope
+	case virt.DeleteHostVLAN:
+		return ch.Ref.Scope
+	}
+	return ""
 }
 
 // checkVM checks a change to a VM on its member. Where a planned VM will be is
@@ -126,12 +140,12 @@ func (c *Cluster) Apply(ctx context.Context, ch virt.Change) (virt.Outcome, erro
 		return virt.Outcome{}, err
 	}
 	ref := ch.Object()
-	if exec, ok := ch.(virt.HostExec); ok {
-		n, err := c.member(exec.Ref.Name)
+	if host := hostOf(ch); host != "" {
+		n, err := c.member(host)
 		if err != nil {
 			return virt.Outcome{}, err
 		}
-		return n.Apply(ctx, exec)
+		return n.Apply(ctx, ch)
 	}
 	unlock, err := c.locks.Lock(ctx, ref)
 	if err != nil {

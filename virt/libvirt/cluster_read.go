@@ -332,6 +332,15 @@ func (c *Cluster) HostProbe(ctx context.Context, cmd virt.HostExec) (*virt.Comma
 	return n.HostProbe(ctx, cmd)
 }
 
+// HostVLANs reads the VLAN interfaces that nactl made on a member.
+func (c *Cluster) HostVLANs(ctx context.Context, host string) ([]*virt.HostVLAN, error) {
+	n, err := c.member(host)
+	if err != nil {
+		return nil, err
+	}
+	return n.HostVLANs(ctx, host)
+}
+
 // HostFacts asks a member what it is.
 func (c *Cluster) HostFacts(ctx context.Context, host string) (*virt.HostFacts, error) {
 	n, err := c.member(host)
@@ -377,6 +386,11 @@ func (v memberView) VMs(ctx context.Context) ([]*virt.VM, error) {
 		host, known := vm.Host.Get()
 		return known && host != v.cfg.Name
 	}), err
+}
+
+// HostVLANs gives the plan's VLAN interfaces on a host.
+func (v memberView) HostVLANs(ctx context.Context, host string) ([]*virt.HostVLAN, error) {
+	return v.plan.HostVLANs(ctx, host)
 }
 
 // Network gives the plan's network where the member has it.

@@ -59,6 +59,7 @@ var driverUnsupported = map[string]string{
 	"delete_snapshot/external running":       "the test driver makes no external snapshots",
 	"delete_snapshot/external below another": "the test driver makes no external snapshots",
 	"revert_snapshot/external":               "the test driver makes no external snapshots",
+	"create_host_vlan":                       "the test driver has no host behind it",
 	"guest_exec":                             "the test driver has no guests",
 	"guest_write":                            "the test driver has no guests",
 	"set_ssh_keys":                           "the test driver has no guests",

@@ -89,7 +89,7 @@ func (n *Node) checkCreateNetwork(ctx context.Context, view virt.Reader, c virt.
 	if servedTypes[c.Type] {
 		return n.checkServed(ctx, view, c)
 	}
-	_, err := n.bridge(ctx, c)
+	_, err := n.bridge(ctx, view, c)
 	return err
 }
 
@@ -122,7 +122,7 @@ func (n *Node) checkServed(ctx context.Context, view virt.Reader, c virt.CreateN
 
 // bridge gives the node's bridge for a network: the one that is named, which has
 // to be there, or the only Open vSwitch bridge.
-func (n *Node) bridge(ctx context.Context, c virt.CreateNetwork) (string, error) {
+func (n *Node) bridge(ctx context.Context, view virt.Reader, c virt.CreateNetwork) (string, error) {
 	if n.addr.driver == "test" {
 		// Its networks have no host behind them.
 		if c.Bridge == "" {
@@ -132,7 +132,7 @@ func (n *Node) bridge(ctx context.Context, c virt.CreateNetwork) (string, error)
 		return c.Bridge, nil
 	}
 	if c.Type == typeBridge {
-		return c.Bridge, n.linuxBridge(ctx, c)
+		return c.Bridge, n.linuxBridge(ctx, view, c)
 	}
 	have, err := n.ovsBridges(ctx, c.Ref)
 	if err != nil {
@@ -174,14 +174,19 @@ func (n *Node) ovsBridges(ctx context.Context, ref virt.Ref) ([]string, error) {
 }
 
 // linuxBridge looks whether the node has a Linux bridge of that name.
-func (n *Node) linuxBridge(ctx context.Context, c virt.CreateNetwork) error {
+func (n *Node) linuxBridge(ctx context.Context, view virt.Reader, c virt.CreateNetwork) error {
 	r, err := n.hostExec(ctx, ssh.Command{Argv: []string{"test", "-d", "/sys/class/net/" + c.Bridge + "/bridge"}})
 	if err != nil {
 		return about(n.mapError("look for the bridge", err), c.Ref)
 	}
 	if r.RC != 0 {
+		// A plan may be about to make it.
+		vlans, err := view.HostVLANs(ctx, n.cfg.Name)
+		if err != nil || slices.ContainsFunc(vlans, func(v *virt.HostVLAN) bool { return v.Bridge == c.Bridge && v.Live }) {
+			return err
+		}
 		return &virt.Error{Kind: virt.ErrNotFound, Object: c.Ref, Summary: fmt.Sprintf("%s has no Linux bridge %q", n.cfg.Name, c.Bridge),
-			Hint: "make it in the node's network configuration first"}
+			Hint: "make it in the node's network configuration first; for a VLAN, create_vlan makes it with nic"}
 	}
 	return nil
 }
@@ -208,7 +213,7 @@ func (n *Node) createNetwork(ctx context.Context, c virt.CreateNetwork, e *edit)
 	bridge := c.Bridge
 	if !servedTypes[c.Type] {
 		var err error
-		if bridge, err = n.bridge(ctx, c); err != nil {
+		if bridge, err = n.bridge(ctx, n, c); err != nil {
 			return err
 		}
 	}

@@ -33,7 +33,9 @@ type Node struct {
 
 	snap  snapshot
 	locks virt.Locks
-	hub   hub
+	// networking is held while the network of the node itself is changed.
+	networking sync.Mutex
+	hub        hub
 
 	balloons balloons
 	holding  holding

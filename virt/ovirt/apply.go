@@ -134,6 +134,8 @@ func (e *Engine) Supports(c virt.Change) error {
 	switch c.(type) {
 	case virt.Pause:
 		hint = "suspend it: an engine pauses a VM only by itself"
+	case virt.CreateHostVLAN, virt.DeleteHostVLAN:
+		hint = "an engine makes VLANs on its hosts itself: give ovirt: {host_nic: …}"
 	case virt.HostExec:
 		hint = "an engine runs no commands on its hosts: use local_exec with ssh, or write the host as a node into the inventory"
 	case virt.CreatePool, virt.StartPool, virt.StopPool, virt.DeletePool:

@@ -83,6 +83,7 @@ var engineUnsupported = map[string]string{
 	"change_cdrom":                  "the CD of an engine's VM is chosen in its own pages",
 	"change_nic/model":              "the model of an engine's NIC is chosen in its own pages",
 	"change_nic/paused":             "an engine pauses a VM only by itself",
+	"create_host_vlan":              "an engine sees to its hosts' VLANs itself",
 }
 
 func small() ovirtsim.Options {

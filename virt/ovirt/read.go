@@ -402,6 +402,9 @@ func (e *Engine) HostProbe(_ context.Context, c virt.HostExec) (*virt.CommandRes
 	return nil, e.Supports(c)
 }
 
+// HostVLANs implements virt.Reader: an engine sees to its hosts' VLANs itself.
+func (e *Engine) HostVLANs(context.Context, string) ([]*virt.HostVLAN, error) { return nil, nil }
+
 // HostFacts implements virt.Reader: what the engine knows of a host.
 func (e *Engine) HostFacts(ctx context.Context, name string) (*virt.HostFacts, error) {
 	e.Forget(virt.Ref{Kind: virt.KindHost, Name: name})

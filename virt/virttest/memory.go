@@ -228,6 +228,9 @@ func (m *Memory) known(o virt.Object) virt.Object {
 	if v, ok := o.(*virt.Volume); ok && v.Path.IsUnknown() {
 		v.Path = virt.Some("/pool/" + v.Name)
 	}
+	if v, ok := o.(*virt.HostVLAN); ok && v.Tool.IsUnknown() {
+		v.Tool = virt.Some("ifupdown")
+	}
 	vm, ok := o.(*virt.VM)
 	if !ok {
 		return o
@@ -445,6 +448,11 @@ func (m *Memory) HostFacts(ctx context.Context, host string) (*virt.HostFacts, e
 	}
 	return &virt.HostFacts{Name: h.Name, State: h.State, Address: h.Address, CPU: virt.HostCPU{Count: h.CPUs},
 		Memory: virt.HostMemory{Total: h.Memory, Free: h.FreeMemory}, VMs: virt.Some(h.VMs)}, nil
+}
+
+// HostVLANs implements virt.Reader.
+func (m *Memory) HostVLANs(ctx context.Context, host string) ([]*virt.HostVLAN, error) {
+	return all[*virt.HostVLAN](ctx, m, virt.KindHostVLAN, host)
 }
 
 // Forget counts: every read is fresh.

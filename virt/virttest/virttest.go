@@ -90,6 +90,7 @@ func Run(t *testing.T, s Setup) {
 			t.Errorf("%s is listed as unsupported, and no test asks for it", kind)
 		}
 	}
+	t.Run("delete_host_vlan", r.deleteHostVLAN)
 	t.Run("clash", r.clash)
 	t.Run("diverged", r.diverged)
 	t.Run("volumes", r.volumes)
