@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -82,7 +83,7 @@ func FuzzFrames(f *testing.F) {
 	f.Fuzz(func(t *testing.T, stream []byte, size int) {
 		count := func(size int) int {
 			n := 0
-			fr := &frames{on: func(uint32, uint32, uint32) { n++ }}
+			fr := &frames{sum: new(atomic.Int64), on: func(uint32, uint32, uint32) { n++ }}
 			for rest := stream; len(rest) > 0; {
 				k := min(size, len(rest))
 				if _, err := fr.Write(rest[:k]); err != nil {
