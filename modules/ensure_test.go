@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -281,12 +282,15 @@ func declared(t *testing.T, text, kinds string) {
 // recording notes the changes that an overlay is given.
 type recording struct {
 	virt.Platform
+	mu    sync.Mutex // a step may make several changes side by side
 	kinds []string
 }
 
 func (r *recording) Apply(ctx context.Context, c virt.Change) (virt.Outcome, error) {
 	out, err := r.Platform.Apply(ctx, c)
 	if err == nil && out.Changed {
+		r.mu.Lock()
+		defer r.mu.Unlock()
 		r.kinds = append(r.kinds, virt.KindOf(c))
 	}
 	return out, err
