@@ -103,7 +103,7 @@ const cutHelper = "NACTL_CUT_HELPER"
 func TestLabMigrateDies(t *testing.T) {
 	args := strings.SplitN(os.Getenv(cutHelper), "|", 5)
 	if len(args) != 5 {
-		t.Skip("run by TestLabMigrateCuts")
+		return
 	}
 	for _, at := range cutPoints[args[3]] {
 		if at.name == args[4] {
@@ -133,6 +133,17 @@ func TestLabMigrateCuts(t *testing.T) {
 	if err != nil {
 		t.Fatal(full(err))
 	}
+	defer func() { // processes that died have left sockets
+		p := newLabPair(t)
+		for _, n := range []*Node{p.a, p.b} {
+			client, err := n.sshClient(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			sweepRelays(t.Context(), client)
+		}
+		p.noSockets(t)
+	}()
 	where := "n1"
 	for _, mode := range []string{virt.ModeClient, virt.ModePeer} {
 		for _, what := range []string{"source", "destination", "process"} {

@@ -143,7 +143,7 @@ func labBase(name string) string { return name + "-base.qcow2" }
 // labAgent waits for a guest's agent.
 func labAgent(t *testing.T, n *Node, name string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	for {
 		info, err := n.GuestInfo(ctx, name)
@@ -154,7 +154,7 @@ func labAgent(t *testing.T, n *Node, name string) {
 			return
 		}
 		if err := sleep(ctx, 300*time.Millisecond); err != nil {
-			t.Fatalf("no agent in %s after two minutes", name)
+			t.Fatalf("no agent in %s after five minutes", name)
 		}
 	}
 }

@@ -45,6 +45,7 @@ func openRelay(ctx context.Context, from, to *Node) (*relay, error) {
 	if err != nil {
 		return nil, err
 	}
+	sweepRelays(ctx, client)
 	path := fmt.Sprintf("%s/nactl-%s.sock", relayDir, newToken())
 	listener, err := client.ListenUnix(ctx, path)
 	if err != nil {
@@ -53,6 +54,17 @@ func openRelay(ctx context.Context, from, to *Node) (*relay, error) {
 	r := newRelay(ctx, to, listener)
 	r.from, r.client, r.path = from, client, path
 	return r, nil
+}
+
+// sweepSockets removes the sockets of relays that nobody listens on any more.
+const sweepSockets = `for s in ` + relayDir + `/nactl-*.sock; do
+[ ! -S "$s" ] || grep -qF " $s" /proc/net/unix || rm -f -- "$s"
+done`
+
+// sweepRelays takes away what runs that were killed have left: nobody else would. A
+// socket that stays, as another user's, does no harm.
+func sweepRelays(ctx context.Context, client *ssh.Client) {
+	_, _ = client.Exec(ctx, ssh.Command{Shell: sweepSockets})
 }
 
 // newRelay relays what the listener accepts to libvirt on a node.
