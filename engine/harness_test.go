@@ -100,8 +100,12 @@ func (s *stage) world() *engine.World {
 	}
 	w.Select = func(pattern *source.Node) ([]engine.Target, diag.List) {
 		var out []engine.Target
+		names := strings.Split(pattern.Str, ",")
+		for _, n := range pattern.Items {
+			names = append(names, n.Str)
+		}
 		for _, t := range w.All {
-			if pattern.Str == "all" || slices.Contains(strings.Split(pattern.Str, ","), t.Name) {
+			if pattern.Str == "all" || slices.Contains(names, t.Name) {
 				out = append(out, t)
 			}
 		}

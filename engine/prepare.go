@@ -111,8 +111,9 @@ func loadAll(files []string, sources *source.Sources, steps *step.Registry) []lo
 func preparePlay(ctx context.Context, file string, p *playbook.Play, w *World, o Options, earlier map[string]expr.Field, root *expr.Scope) (*play, diag.List) {
 	out := &play{Play: p, file: file, inherit: map[*source.Node]*expr.Template{}, index: map[*playbook.Step]int{}, flushes: map[*playbook.Flush]bool{}}
 	var list diag.List
+	early := newEarly(ctx, p, w, o)
 	if p.Targets != nil {
-		pattern, found := evalEarly(ctx, p.Targets, p, w, o)
+		pattern, found := early.eval(ctx, "targets", p.Targets)
 		list.Add(found...)
 		if pattern != nil {
 			out.targets, found = w.Select(pattern)
@@ -125,7 +126,7 @@ func preparePlay(ctx context.Context, file string, p *playbook.Play, w *World, o
 		list.Add(found...)
 	}
 	if p.Serial != nil {
-		n, found := evalEarly(ctx, p.Serial, p, w, o)
+		n, found := early.eval(ctx, "serial", p.Serial)
 		list.Add(found...)
 		if n != nil {
 			var err error
@@ -182,26 +183,6 @@ func delegates(p *playbook.Play, w *World) diag.List {
 		}
 	}
 	return list
-}
-
-// evalEarly evaluates what a play needs before it knows its targets: the text may
-// hold expressions over -e and the play's own variables.
-func evalEarly(ctx context.Context, what *source.Node, p *playbook.Play, w *World, o Options) (*source.Node, diag.List) {
-	names, values := map[string]expr.Field{}, expr.Values{}
-	for _, v := range p.Vars {
-		if !playbook.HoldsExpression(v.Value) {
-			names[v.Name], values[v.Name] = expr.Field{Type: expr.TypeOf(v.Value)}, expr.FromNode(v.Value)
-		}
-	}
-	for name, n := range o.Extra {
-		names[name], values[name] = expr.Field{Type: expr.TypeOf(n)}, expr.FromNode(n)
-	}
-	t, list := expr.CompileNode(what, expr.NewScope(names, expr.Options{Host: w.Host}))
-	if list.HasErrors() {
-		return nil, list
-	}
-	n, err := t.Eval(ctx, values)
-	return n, diag.FromError(err, what.Range)
 }
 
 // inventoryVars compiles the inventory's variables that hold expressions. They

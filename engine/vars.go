@@ -291,11 +291,7 @@ func (s *scope) builtin(name string) (any, bool) {
 	case "run":
 		return map[string]any{"id": s.run.opts.RunID, "check": s.run.opts.Check, "user": s.run.opts.User}, true
 	case "groups":
-		out := map[string]any{}
-		for g, members := range s.run.world.Groups {
-			out[g] = texts(members)
-		}
-		return out, true
+		return groupsOf(s.run.world), true
 	default:
 		return nil, false
 	}

@@ -233,6 +233,9 @@ func (l *loader) file(path string, info fs.FileInfo) {
 	if dir := filepath.Dir(path); !slices.Contains(l.dirs, dir) {
 		l.dirs = append(l.dirs, dir)
 	}
+	if !l.private(path) {
+		return
+	}
 	var n *source.Node
 	var problems diag.List
 	if isExecutable(info) {
@@ -248,6 +251,16 @@ func (l *loader) file(path string, info fs.FileInfo) {
 	if n != nil {
 		l.document(n, filepath.Dir(path))
 	}
+}
+
+// private tells whether only its owner can have written a file: an inventory says
+// who is trusted with which keys, and can start programs; so can its variables.
+func (l *loader) private(path string) bool {
+	p := source.Exposed(path, false)
+	if p != "" {
+		l.list.Errorf(diag.Range{Pos: diag.Pos{File: path}}, "inventory", "refused: everybody can write %s, and it says who is trusted with which keys; take that right away: chmod o-w %s", p, p)
+	}
+	return p == ""
 }
 
 // iniHead is the head of a section as Ansible's older inventories have them, which

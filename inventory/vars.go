@@ -183,6 +183,9 @@ func globEscape(path string) string {
 
 // varsFile reads one file of variables.
 func (l *loader) varsFile(kind, name, path string, level int) {
+	if !l.private(path) {
+		return
+	}
 	at := diag.Range{Pos: diag.Pos{File: path}}
 	var of *layers
 	switch {

@@ -181,8 +181,8 @@ func TestUntrusted(t *testing.T) {
 		mode func(p place) (string, os.FileMode)
 		want string
 	}{
-		{"the file", func(p place) (string, os.FileMode) { return filepath.Join(p.root, localFile), 0o646 }, "everybody can write the file"},
-		{"its folder", func(p place) (string, os.FileMode) { return filepath.Join(p.root, "here"), os.ModeSticky | 0o777 }, "everybody can write its folder"},
+		{"the file", func(p place) (string, os.FileMode) { return filepath.Join(p.root, localFile), 0o646 }, "nactl.yaml; take"},
+		{"its folder", func(p place) (string, os.FileMode) { return filepath.Join(p.root, "here"), os.ModeSticky | 0o777 }, "here; take"},
 		{"its group", func(p place) (string, os.FileMode) { return filepath.Join(p.root, localFile), 0o664 }, ""},
 	} {
 		p := newPlace(t, text)

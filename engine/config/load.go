@@ -119,21 +119,12 @@ func exists(path string) bool {
 // trusted tells whether nobody else can have written the file of the current
 // directory: it decides which hosts and keys are used. What links lead to counts.
 func (l *loader) trusted(path string) bool {
-	real, err := filepath.EvalSymlinks(path)
-	if err != nil {
-		return true // reading it tells why
+	p := source.Exposed(path, true)
+	if p == "" {
+		return true
 	}
-	for _, p := range []string{real, filepath.Dir(real), filepath.Dir(path)} {
-		if info, err := os.Stat(p); err == nil && info.Mode().Perm()&0o002 != 0 {
-			what := "the file"
-			if info.IsDir() {
-				what = "its folder"
-			}
-			l.list.Warnf(diag.Range{Pos: diag.Pos{File: path}}, "config", "the settings are ignored: everybody can write %s; take that right away (chmod o-w %s), or name the file with --config", what, p)
-			return false
-		}
-	}
-	return true
+	l.list.Warnf(diag.Range{Pos: diag.Pos{File: path}}, "config", "the settings are ignored: everybody can write %s; take that right away (chmod o-w %s), or name the file with --config", p, p)
+	return false
 }
 
 // file reads the settings of a file.

@@ -99,6 +99,11 @@ func (l List) HasErrors() bool {
 	return slices.ContainsFunc(l, func(d Diagnostic) bool { return d.Severity == Error })
 }
 
+// OnlyErrors tells whether all errors are of one rule.
+func (l List) OnlyErrors(rule string) bool {
+	return !slices.ContainsFunc(l, func(d Diagnostic) bool { return d.Severity == Error && d.Rule != rule })
+}
+
 // Count gives the number of errors and of warnings.
 func (l List) Count() (errs, warnings int) {
 	for _, d := range l {

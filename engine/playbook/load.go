@@ -18,7 +18,7 @@ import (
 // errors, so that Compile can find more of them.
 func Load(file string, sources *source.Sources, steps *step.Registry) (*Playbook, diag.List) {
 	root, list := sources.ParseFile(file)
-	if list.HasErrors() {
+	if root == nil || !list.OnlyErrors("duplicate-key") { // beside a doubled key the rest can be read
 		return nil, list
 	}
 	playbook, found := LoadNode(file, root, sources, steps)
