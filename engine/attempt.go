@@ -421,18 +421,22 @@ func (r *runner) uncertain(ctx context.Context, sc *scope, args *source.Node, li
 	}
 	refs := touched(list)
 	if kind != "" {
-		refs = append(refs, virt.Ref{Kind: kind, Name: objectName(sc.step, args)})
+		refs = append(refs, virt.Ref{Kind: kind, Name: objectName(sc.step, args, "vm", "name")})
+		if to := sc.step.Spec.Renames; to != "" {
+			refs = append(refs, virt.Ref{Kind: kind, Name: objectName(sc.step, args, to)})
+		}
 	}
 	sc.on.overlay.MarkMaybe(refs...)
 }
 
-// objectName gives the name of the object that a step is about; "" where only the
-// run will show it, so that it may be any.
-func objectName(s *playbook.Step, args *source.Node) string {
+// objectName gives the name of an object that a step is about, by the first of its
+// arguments keys that is given; "" where only the run will show it, so that it may be
+// any.
+func objectName(s *playbook.Step, args *source.Node, keys ...string) string {
 	if args == nil {
 		args = s.Args
 	}
-	for _, key := range []string{"vm", "name"} {
+	for _, key := range keys {
 		if n := args.Get(key); n != nil && !playbook.IsDynamic(n) {
 			text, _ := step.Text(n)
 			return text

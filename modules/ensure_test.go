@@ -214,6 +214,8 @@ func TestEnsure(t *testing.T) {
 		"change_cdrom: {vm: \"on\", iso: a.iso, storage: isos}":                 "change_cdrom",
 		"change_cdrom: {vm: \"on\", iso: /srv/a.iso, drive: cd}":                "change_cdrom",
 		"change_cdrom: {vm: \"on\", eject: true}":                               "",
+		"rename_vm: {vm: off, to: other}":                                       "rename_vm",
+		"rename_vm: {vm: gone, to: off}":                                        "",
 		"create_snapshot: {vm: \"on\", name: s, memory: true}":                  "create_snapshot",
 		"create_snapshot: {vm: \"on\", name: s, external: true, quiesce: true}": "create_snapshot",
 		"create_snapshot: {vm: off, name: there, memory: true}":                 "",
@@ -329,6 +331,9 @@ func TestEnsureErrors(t *testing.T) {
 		"ssh_keys: {vm: \"on\", user: bob, keys: [], remove: []}": {virt.ErrNotFound, `no user "bob"`},
 		"set_password: {vm: gone, user: ada, password: x}":        {virt.ErrNotFound, "is not there"},
 		"set_password: {vm: off, user: ada, password: x}":         {virt.ErrConflict, "is not running"},
+		"rename_vm: {vm: gone, to: lost}":                         {virt.ErrNotFound, "vm gone: is not there"},
+		"rename_vm: {vm: off, to: \"on\"}":                        {virt.ErrConflict, "another VM has that name"},
+		"rename_vm: {vm: half, to: whole}":                        {virt.ErrConflict, "is unfinished"},
 		"guest_file: {vm: gone, path: /x, content: x}":            {virt.ErrNotFound, "vm gone: is not there"},
 		"attach_disk: {vm: \"on\", name: root, volume: other}":    {virt.ErrConflict, "has another disk"},
 	} {

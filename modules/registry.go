@@ -39,6 +39,7 @@ import (
 	"github.com/nactl/nactl/modules/migrate"
 	"github.com/nactl/nactl/modules/pause"
 	"github.com/nactl/nactl/modules/power"
+	"github.com/nactl/nactl/modules/renamevm"
 	"github.com/nactl/nactl/modules/resizedisk"
 	"github.com/nactl/nactl/modules/resizevolume"
 	"github.com/nactl/nactl/modules/revertsnapshot"
@@ -96,6 +97,7 @@ func Registry() *step.Registry {
 		migrate.Spec,
 		pause.Spec,
 		power.Spec,
+		renamevm.Spec,
 		resizedisk.Spec,
 		resizevolume.Spec,
 		revertsnapshot.Spec,

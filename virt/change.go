@@ -43,6 +43,15 @@ func (o On) Seen() Object { return o.Before }
 // OnVM is the head of a change to a VM that the step has seen.
 func OnVM(vm *VM) On { return On{Ref: vm.Ref(), Before: vm} }
 
+// Touched names the objects that a change is about: one, and for a VM that is
+// renamed the one of its new name, too.
+func Touched(c Change) []Ref {
+	if r, ok := c.(RenameVM); ok {
+		return []Ref{r.Ref, r.Renamed()}
+	}
+	return []Ref{c.Object()}
+}
+
 type converge struct{}
 
 // Nature says that the change leads to a state.

@@ -1,6 +1,9 @@
 package virt
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // CreateVM makes a VM that is not there, stopped, with its disks and NICs, and
 // with the unfinished mark of the run. Start and FinishVM follow.
@@ -73,6 +76,24 @@ type GuestUser struct {
 type FinishVM struct {
 	On
 	converge
+}
+
+// RenameVM gives a VM another name; On is about the one that it has. Where a VM has
+// the new name and none the old one, there is nothing to do. What is inside its guest
+// stays as it is, the host name, too.
+type RenameVM struct {
+	On
+	converge
+	To string `json:"to"` // without the data centre that the VM may be written with
+}
+
+// Renamed names the VM once it is renamed: in the same data centre, where it was
+// written with one.
+func (c RenameVM) Renamed() Ref {
+	if i := strings.IndexByte(c.Ref.Name, '/'); i >= 0 {
+		return VMRef(c.Ref.Name[:i+1] + c.To)
+	}
+	return VMRef(c.To)
 }
 
 // DeleteVM removes a VM, with its snapshots, saved state and NVRAM. A running VM

@@ -52,8 +52,8 @@ func Read(ctx context.Context, view Reader, ref Ref) (Object, error) {
 }
 
 // ReadFor gives the object of a change as Read does, with all that Predict
-// compares: the sizes of a VM's disks where the change is about disks, and the
-// checksum of a volume whose content is to be a file's.
+// compares: the sizes of a VM's disks where the change is about disks, the checksum
+// of a volume whose content is to be a file's, and the VM that is renamed already.
 func ReadFor(ctx context.Context, view Reader, c Change) (Object, error) {
 	if _, ok := c.(HostExec); ok {
 		return nil, nil // a command needs nothing of its host but a way to it
@@ -64,6 +64,9 @@ func ReadFor(ctx context.Context, view Reader, c Change) (Object, error) {
 		case AttachDisk, DetachDisk, ResizeDisk:
 			err = view.DiskSizes(ctx, vm)
 		}
+	}
+	if r, ok := c.(RenameVM); ok && err == nil && o == nil {
+		return Read(ctx, view, r.Renamed())
 	}
 	if up, ok := c.(UploadVolume); ok && err == nil {
 		if v, ok := o.(*Volume); ok && !v.Unfinished {

@@ -117,6 +117,8 @@ func (r Rules) Predict(before Object, c Change) (Object, Outcome, error) {
 			d.set("unfinished", vm.Unfinished, nil, "")
 			after.Unfinished = ""
 		}
+	case RenameVM:
+		err = renameVM(vm, after, c, &d)
 	case SetCPU:
 		err = r.setCPU(vm, after, c, &d)
 	case SetMemory:

@@ -78,6 +78,7 @@ var onEngines = []engineCase{
 	{step: "power", play: "power: {vm: web-2, state: running}", anyHost: true},
 	{step: "power", play: "power: {vm: web-1, state: suspended}"},
 	{step: "power", play: "power: {vm: web-1, action: reboot}"},
+	{step: "rename_vm", play: "rename_vm: {vm: web-1, to: web-9}"},
 	{step: "resize_disk", play: "resize_disk: {vm: web-1, disk: data, size: 2GiB}"},
 	{step: "revert_snapshot", before: "create_snapshot: {vm: web-2, name: before}", play: "revert_snapshot: {vm: web-2, name: before}"},
 	{step: "set_affinity", play: "set_affinity: {name: apart, vms: [web-1, web-2], vm_rule: negative}"},

@@ -29,6 +29,7 @@ var shipped = []struct {
 	{"tour.yml", []string{"-e", "vm=t1-plan-tour", "-e", "network=t1-plan-net"}, 3, false},
 	{"retire.yml", []string{"-e", "{vms: [t1-plan-tour]}", "-e", "network=t1-plan-net"}, 0, false},
 	{"reshape.yml", []string{"-e", "vm=t1-plan-reshape"}, 3, false},
+	{"rename.yml", []string{"-e", "vm=t1-plan-reshape", "-e", "to=t1-plan-renamed"}, 0, false},
 	{"accounts.yml", []string{"-e", "vm=t1-plan-accounts"}, 5, false},
 	{"backup.yml", []string{"-e", "vm=t1-plan-backup"}, 1, true},
 	{"rescue.yml", []string{"-e", "vm=t1-plan-rescue"}, 0, true},

@@ -26,7 +26,7 @@ type verb struct {
 func (a *application) vmChangeCommands() []*cli.Command {
 	var out []*cli.Command
 	for _, v := range []verb{
-		startVerb, shutdownVerb, rebootVerb, resetVerb, pauseVerb, suspendVerb, resumeVerb, setCPUVerb, setMemoryVerb, autostartVerb, migrateVerb, deleteVerb,
+		startVerb, shutdownVerb, rebootVerb, resetVerb, pauseVerb, suspendVerb, resumeVerb, setCPUVerb, setMemoryVerb, autostartVerb, renameVerb, migrateVerb, deleteVerb,
 	} {
 		out = append(out, a.verbCommand(v))
 	}
@@ -181,6 +181,14 @@ var autostartVerb = verb{name: "autostart", usage: "start a VM with its host, or
 		args := onVM(words)
 		args.set("autostart", "the command", on)
 		return command{word: "set_vm", args: args}, nil
+	}}
+
+var renameVerb = verb{name: "rename", usage: "give a VM another name", words: "VM NAME",
+	more: "On nodes the VM has to be stopped and must have no snapshots; on engines it may run. Its volumes and its guest keep the names that they have.",
+	step: func(_ *cli.Context, words []string) (command, error) {
+		args := onVM(words)
+		args.set("to", "NAME", words[1])
+		return command{word: "rename_vm", args: args}, nil
 	}}
 
 var deleteVerb = verb{name: "delete", usage: "delete a VM, with its snapshots and the volumes that only it uses", words: "VM",

@@ -89,6 +89,9 @@ type Spec struct {
 	// argument vm or name names; empty when it changes nothing on the target. Where a
 	// plan cannot know what the step will do, it cannot know what becomes of that.
 	Touches virt.Kind
+	// Renames names the argument with the name that such an object gets; empty where
+	// the step gives none.
+	Renames string
 	// Changes holds a zero value of each change that the step may make.
 	Changes []virt.Change
 	// Vars says that the arguments are variables with names of the author's choice,

@@ -27,7 +27,8 @@ type Platform struct {
 	booting   map[string]bool          // VMs whose guest nobody can ask: made, started or stopped here
 	maybe     map[virt.Ref]bool        // what an undecided step may have touched; without a name: all of the kind
 	snapshots map[string]*snapshots    // what changes made of a VM's, by its name
-	locks     map[virt.Ref]*sync.Mutex // held from reading an object to keeping what becomes of it
+	renamed   map[string]string        // by the name of a VM: the one that it has underneath
+	locks     virt.Locks               // held from reading an object to keeping what becomes of it
 }
 
 var _ virt.Platform = (*Platform)(nil)
@@ -35,7 +36,7 @@ var _ virt.Platform = (*Platform)(nil)
 // New gives an overlay without changes. Closing it leaves inner open.
 func New(inner virt.Platform) *Platform {
 	return &Platform{inner: inner, objects: map[virt.Ref]virt.Object{}, booting: map[string]bool{},
-		maybe: map[virt.Ref]bool{}, snapshots: map[string]*snapshots{}, locks: map[virt.Ref]*sync.Mutex{}}
+		maybe: map[virt.Ref]bool{}, snapshots: map[string]*snapshots{}, renamed: map[string]string{}}
 }
 
 // Type names the platform underneath.
@@ -66,7 +67,13 @@ func (p *Platform) Apply(ctx context.Context, c virt.Change) (virt.Outcome, erro
 	if err := p.Supports(c); err != nil {
 		return virt.Outcome{}, err
 	}
-	defer p.lock(c.Object())()
+	// One change at a time is predicted for an object, or the later of two would
+	// overwrite the other's.
+	unlock, err := p.locks.Lock(ctx, virt.Touched(c)...)
+	if err != nil {
+		return virt.Outcome{}, err
+	}
+	defer unlock()
 	now, err := virt.ReadFor(ctx, p, c)
 	if err != nil {
 		return virt.Outcome{}, err
@@ -93,20 +100,6 @@ func (p *Platform) Apply(ctx context.Context, c virt.Change) (virt.Outcome, erro
 	return out, nil
 }
 
-// lock lets one change at a time be predicted for an object, or the later of two
-// would overwrite the other's. It gives the function that ends it.
-func (p *Platform) lock(ref virt.Ref) func() {
-	p.mu.Lock()
-	l := p.locks[ref.Key()]
-	if l == nil {
-		l = &sync.Mutex{}
-		p.locks[ref.Key()] = l
-	}
-	p.mu.Unlock()
-	l.Lock()
-	return l.Unlock
-}
-
 func (p *Platform) keep(c virt.Change, after virt.Object) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -116,9 +109,13 @@ func (p *Platform) keep(c virt.Change, after virt.Object) {
 		p.booting[ref.Name] = true
 	case virt.RevertSnapshot:
 		p.revert(c)
+	case virt.RenameVM:
+		p.rename(ref, c.Renamed().Key(), after)
+		return
 	}
 	if _, ok := c.(virt.DeleteVM); ok {
 		p.snapshots[ref.Name] = &snapshots{gone: true}
+		delete(p.renamed, ref.Name)
 		maps.DeleteFunc(p.objects, func(r virt.Ref, _ virt.Object) bool {
 			return (r.Kind == virt.KindGuestFile || r.Kind == virt.KindSSHKeys) && r.Scope == ref.Name
 		})
@@ -223,14 +220,18 @@ func (p *Platform) VMs(ctx context.Context) ([]*virt.VM, error) {
 
 // DiskSizes reads the sizes that no change has decided.
 func (p *Platform) DiskSizes(ctx context.Context, vm *virt.VM) error {
-	_, err := p.inner.VM(ctx, vm.Name)
+	as := vm.Clone().(*virt.VM)
+	as.Name = p.below(vm.Name)
+	_, err := p.inner.VM(ctx, as.Name)
 	if errors.Is(err, virt.ErrNotFound) {
 		return nil // made here, with the sizes that it was made with
 	}
 	if err != nil {
 		return err
 	}
-	return p.inner.DiskSizes(ctx, vm)
+	err = p.inner.DiskSizes(ctx, as)
+	vm.Disks = as.Disks
+	return err
 }
 
 // Network reads one network.
@@ -345,7 +346,13 @@ func (p *Platform) Hosts(ctx context.Context) ([]*virt.Host, error) {
 
 // AffinityGroup reads one affinity group.
 func (p *Platform) AffinityGroup(ctx context.Context, cluster, name string) (*virt.AffinityGroup, error) {
-	return read(p, virt.AffinityRef(cluster, name), func() (*virt.AffinityGroup, error) { return p.inner.AffinityGroup(ctx, cluster, name) })
+	return read(p, virt.AffinityRef(cluster, name), func() (*virt.AffinityGroup, error) {
+		g, err := p.inner.AffinityGroup(ctx, cluster, name)
+		if err == nil {
+			p.current(g)
+		}
+		return g, err
+	})
 }
 
 // guest tells whether the guest in a VM can be asked.
@@ -371,7 +378,7 @@ func (p *Platform) GuestInfo(ctx context.Context, vm string) (*virt.GuestInfo, e
 	if err := p.guest(ctx, vm); err != nil {
 		return nil, err
 	}
-	return p.inner.GuestInfo(ctx, vm)
+	return p.inner.GuestInfo(ctx, p.below(vm))
 }
 
 // GuestFile looks into the guest, unless an earlier change decides whether it
@@ -382,7 +389,11 @@ func (p *Platform) GuestFile(ctx context.Context, vm, path string, limit int64) 
 		if err := p.guest(ctx, vm); err != nil {
 			return nil, err
 		}
-		return p.inner.GuestFile(ctx, vm, path, limit)
+		f, err := p.inner.GuestFile(ctx, p.below(vm), path, limit)
+		if err == nil {
+			f.VM = vm
+		}
+		return f, err
 	})
 }
 
@@ -393,7 +404,11 @@ func (p *Platform) SSHKeys(ctx context.Context, vm, user string) (*virt.SSHKeys,
 		if err := p.guest(ctx, vm); err != nil {
 			return nil, err
 		}
-		return p.inner.SSHKeys(ctx, vm, user)
+		k, err := p.inner.SSHKeys(ctx, p.below(vm), user)
+		if err == nil {
+			k.VM = vm
+		}
+		return k, err
 	})
 }
 
@@ -402,7 +417,7 @@ func (p *Platform) GuestProbe(ctx context.Context, vm string, c virt.Command) (*
 	if err := p.guest(ctx, vm); err != nil {
 		return nil, err
 	}
-	return p.inner.GuestProbe(ctx, vm, c)
+	return p.inner.GuestProbe(ctx, p.below(vm), c)
 }
 
 // GuestPort asks the guest, unless an earlier change decides whether it runs.
@@ -410,7 +425,7 @@ func (p *Platform) GuestPort(ctx context.Context, vm string, port int) (string, 
 	if err := p.guest(ctx, vm); err != nil {
 		return "", err
 	}
-	return p.inner.GuestPort(ctx, vm, port)
+	return p.inner.GuestPort(ctx, p.below(vm), port)
 }
 
 // HostProbe asks the host.

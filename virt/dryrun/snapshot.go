@@ -21,9 +21,12 @@ func (p *Platform) Snapshots(ctx context.Context, vm string) ([]*virt.Snapshot, 
 	if _, err := p.VM(ctx, vm); err != nil {
 		return nil, err
 	}
-	below, err := p.inner.Snapshots(ctx, vm)
+	below, err := p.inner.Snapshots(ctx, p.below(vm))
 	if err != nil && !errors.Is(err, virt.ErrNotFound) { // a VM that is made here has none there
 		return nil, err
+	}
+	for _, s := range below {
+		s.VM = vm
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()

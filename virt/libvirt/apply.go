@@ -43,6 +43,8 @@ func (n *Node) executor(c virt.Change) executor {
 	switch c := c.(type) {
 	case virt.CreateVM:
 		return func(ctx context.Context, e *edit) error { return n.createVM(ctx, c, e) }
+	case virt.RenameVM:
+		return func(ctx context.Context, _ *edit) error { return n.renameVM(ctx, c) }
 	case virt.DeleteVM:
 		return func(ctx context.Context, e *edit) error { return n.deleteVM(ctx, c, e) }
 	case virt.AttachDisk:
@@ -181,6 +183,7 @@ func (n *Node) predict(before virt.Object, c virt.Change) (virt.Object, virt.Out
 	if vm, ok := after.(*virt.VM); ok && vm != nil {
 		if old, ok := before.(*virt.VM); ok && old != nil {
 			n.predictDevices(old, vm, c, &out)
+			predictNames(old, vm)
 		}
 	}
 	if vm, ok := after.(*virt.VM); ok && vm != nil && vm.BootDisk() == nil {
@@ -213,6 +216,8 @@ func (n *Node) Check(ctx context.Context, view virt.Reader, c virt.Change) error
 		return n.checkHostExec(c)
 	case virt.CreateVM:
 		return n.checkCreateVM(ctx, view, c)
+	case virt.RenameVM:
+		return n.checkRename(ctx, view, c)
 	case virt.AttachDisk:
 		return n.checkAttachDisk(ctx, view, c)
 	case virt.ResizeDisk:
@@ -258,13 +263,13 @@ func (n *Node) Apply(ctx context.Context, c virt.Change) (virt.Outcome, error) {
 	if err := n.Supports(c); err != nil {
 		return virt.Outcome{}, err
 	}
-	ref := c.Object()
-	unlock, err := n.locks.Lock(ctx, ref)
+	refs := virt.Touched(c)
+	unlock, err := n.locks.Lock(ctx, refs...)
 	if err != nil {
 		return virt.Outcome{}, err
 	}
 	defer unlock()
-	n.Forget(ref)
+	n.Forget(refs...)
 	now, err := virt.ReadFor(ctx, n, c)
 	if err != nil {
 		return virt.Outcome{}, err
@@ -276,7 +281,7 @@ func (n *Node) Apply(ctx context.Context, c virt.Change) (virt.Outcome, error) {
 	if err := n.Check(ctx, n, c); err != nil {
 		return virt.Outcome{}, err
 	}
-	defer n.Forget(ref)
+	defer n.Forget(refs...)
 	if err := n.executor(c)(ctx, &edit{now: now, after: after, out: &out}); err != nil {
 		return virt.Outcome{}, err
 	}

@@ -59,6 +59,11 @@ func (c *Cluster) Check(ctx context.Context, view virt.Reader, ch virt.Change) e
 		}
 		_, _, err = c.destinations(ctx, view, vm, ch)
 		return err
+	case virt.RenameVM:
+		if err := virt.CheckRename(ctx, view, ch); err != nil {
+			return err
+		}
+		return c.checkVM(ctx, view, ch)
 	case virt.HostExec, virt.CreateHostVLAN, virt.DeleteHostVLAN:
 		n, err := c.member(hostOf(ch))
 		if err != nil {
@@ -147,12 +152,13 @@ func (c *Cluster) Apply(ctx context.Context, ch virt.Change) (virt.Outcome, erro
 		}
 		return n.Apply(ctx, ch)
 	}
-	unlock, err := c.locks.Lock(ctx, ref)
+	refs := virt.Touched(ch)
+	unlock, err := c.locks.Lock(ctx, refs...)
 	if err != nil {
 		return virt.Outcome{}, err
 	}
 	defer unlock()
-	c.Forget(ref)
+	c.Forget(refs...)
 	switch ch := ch.(type) {
 	case virt.CreateVM:
 		now, out, err := decided[*virt.VM](ctx, c, ch)
@@ -162,6 +168,15 @@ func (c *Cluster) Apply(ctx context.Context, ch virt.Change) (virt.Outcome, erro
 		return c.createVM(ctx, ch, now)
 	case virt.Migrate:
 		return c.migrate(ctx, ch)
+	case virt.RenameVM:
+		// Its member knows its own VMs only: that another one has the name is seen here.
+		_, out, err := decided[*virt.VM](ctx, c, ch)
+		if err == nil && out.Changed {
+			err = virt.CheckRename(ctx, c, ch)
+		}
+		if err != nil || !out.Changed {
+			return out, err
+		}
 	case virt.CreateNetwork, virt.DeleteNetwork:
 		return c.applyNetwork(ctx, ch)
 	case virt.CreatePool, virt.StartPool, virt.StopPool, virt.DeletePool:

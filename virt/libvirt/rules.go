@@ -57,7 +57,7 @@ func overlayVM(vm *virt.VM, overlay string) (string, bool, error) {
 }
 
 // refuse gives the reason why no node ever makes a change.
-func refuse(_ virt.Object, c virt.Change) error {
+func refuse(before virt.Object, c virt.Change) error {
 	switch c := c.(type) {
 	case virt.SetMemory:
 		if g, ok := c.Guaranteed.Get(); ok && g != 0 {
@@ -82,6 +82,11 @@ func refuse(_ virt.Object, c virt.Change) error {
 		case c.Ovirt != nil:
 			return &virt.Error{Kind: virt.ErrUnsupported, Object: c.Ref, Summary: "is on a libvirt node, and no engine's",
 				Hint: "leave the ovirt section out for this target"}
+		}
+	case virt.RenameVM:
+		if vm, ok := before.(*virt.VM); ok && vm != nil && vm.State != virt.Stopped && vm.Name != c.Renamed().Name {
+			return &virt.Error{Kind: virt.ErrConflict, Object: c.Ref, Summary: "cannot be renamed on a libvirt node while it is " + string(vm.State),
+				Wanted: "a stopped VM", Found: string(vm.State), Hint: "stop it before, with power: {vm: " + vm.Name + ", state: stopped}"}
 		}
 	case virt.CreateNetwork:
 		return refuseNetwork(c)

@@ -57,6 +57,8 @@ func (e *Engine) executor(c virt.Change) executor {
 		return func(ctx context.Context, d *edit) error { return e.createVM(ctx, c, d) }
 	case virt.FinishVM:
 		return e.finishVM
+	case virt.RenameVM:
+		return func(ctx context.Context, d *edit) error { return e.renameVM(ctx, c, d) }
 	case virt.DeleteVM:
 		return func(ctx context.Context, d *edit) error { return e.deleteVM(ctx, c, d) }
 	case virt.SetCPU:
@@ -156,6 +158,8 @@ func (e *Engine) Check(ctx context.Context, view virt.Reader, c virt.Change) err
 	switch c := c.(type) {
 	case virt.CreateVM:
 		return e.checkCreateVM(ctx, view, c)
+	case virt.RenameVM:
+		return virt.CheckRename(ctx, view, c)
 	case virt.AttachDisk:
 		return e.checkAttachDisk(ctx, view, c)
 	case virt.AttachNIC:
@@ -199,13 +203,13 @@ func (e *Engine) Apply(ctx context.Context, c virt.Change) (virt.Outcome, error)
 	if err := e.Supports(c); err != nil {
 		return virt.Outcome{}, err
 	}
-	ref := c.Object()
-	unlock, err := e.locks.Lock(ctx, ref)
+	ref, refs := c.Object(), virt.Touched(c)
+	unlock, err := e.locks.Lock(ctx, refs...)
 	if err != nil {
 		return virt.Outcome{}, err
 	}
 	defer unlock()
-	e.Forget(ref)
+	e.Forget(refs...)
 	now, err := virt.ReadFor(ctx, e, c)
 	if err != nil {
 		return virt.Outcome{}, err
@@ -227,7 +231,7 @@ func (e *Engine) Apply(ctx context.Context, c virt.Change) (virt.Outcome, error)
 	if CorrelationOf(ctx) == "" {
 		ctx = WithCorrelation(ctx, "nactl-"+uuid.NewString())
 	}
-	defer e.Forget(ref)
+	defer e.Forget(refs...)
 	if loses(c) && d.m != nil {
 		defer e.logins.drop(d.m.id)
 	}
@@ -277,6 +281,8 @@ func verb(c virt.Change) string {
 		return "make it"
 	case virt.FinishVM, virt.SetVM, virt.SetAffinity:
 		return "change it"
+	case virt.RenameVM:
+		return "rename it"
 	case virt.DeleteVM, virt.DeleteNetwork, virt.DeleteAffinity:
 		return "delete it"
 	case virt.SetCPU:

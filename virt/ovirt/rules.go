@@ -140,6 +140,11 @@ func (e *Engine) Predict(before virt.Object, c virt.Change) (virt.Object, virt.O
 	out.Warnings = append(out.Warnings, warnings...)
 	if vm, ok := after.(*virt.VM); ok && vm != nil {
 		old, _ := before.(*virt.VM)
+		if old != nil && old.Name != vm.Name { // disks that are called by the VM's name are called so no more
+			for i := range vm.Disks {
+				vm.Disks[i].Name = diskName(plainName(vm.Name), vm.Disks[i].Volume)
+			}
+		}
 		settle(old, vm)
 	}
 	if create, ok := c.(virt.CreateNetwork); ok {

@@ -51,6 +51,7 @@ func gone(o virt.Object) error {
 func (r *runner) cases() []testCase {
 	var out []testCase
 	out = append(out, r.life()...)
+	out = append(out, renames()...)
 	out = append(out, r.settings()...)
 	out = append(out, power()...)
 	out = append(out, r.disks()...)

@@ -122,6 +122,12 @@ func (m *Memory) Check(ctx context.Context, view virt.Reader, c virt.Change) err
 		_, err := view.Host(ctx, c.Object().Name)
 		return err
 	}
+	if r, ok := c.(virt.RenameVM); ok {
+		if _, err := view.VM(ctx, r.Ref.Name); err != nil {
+			return nil // that is Predict's to say
+		}
+		return virt.CheckRename(ctx, view, r)
+	}
 	if _, ok := c.(virt.DeleteVolume); !ok {
 		return nil
 	}
@@ -188,7 +194,11 @@ func (m *Memory) Apply(ctx context.Context, c virt.Change) (virt.Outcome, error)
 func (m *Memory) change(ref virt.Ref, c virt.Change) (virt.Outcome, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	after, out, err := virt.Decide(m, m.objects[ref], c)
+	now := m.objects[ref]
+	if r, ok := c.(virt.RenameVM); ok && now == nil {
+		now = m.objects[r.Renamed().Key()]
+	}
+	after, out, err := virt.Decide(m, now, c)
 	if err != nil || !out.Changed {
 		return out, err
 	}
@@ -210,6 +220,10 @@ func (m *Memory) change(ref virt.Ref, c virt.Change) (virt.Outcome, error) {
 	after = m.known(after)
 	if m.Settle != nil {
 		after = m.Settle(c, after)
+	}
+	if r, ok := c.(virt.RenameVM); ok {
+		delete(m.objects, ref)
+		ref = r.Renamed().Key()
 	}
 	if after == nil {
 		delete(m.objects, ref)

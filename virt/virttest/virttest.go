@@ -94,6 +94,7 @@ func Run(t *testing.T, s Setup) {
 	t.Run("clash", r.clash)
 	t.Run("diverged", r.diverged)
 	t.Run("volumes", r.volumes)
+	t.Run("names", r.names)
 	t.Run("side_by_side", r.sideBySide)
 	t.Run("reads", r.reads)
 }
@@ -132,6 +133,8 @@ type testCase struct {
 	host bool
 	// alone: what is changed needs no VM.
 	alone bool
+	// becomes: the VM gets this name.
+	becomes func(vm string) string
 }
 
 // changeOf makes a change of an object that was just read; nil when there is
@@ -161,6 +164,9 @@ func (r *runner) run(t *testing.T, c testCase) {
 	}
 	r.missing(t, c)
 	r.cancelled(t, change, before)
+	if c.becomes != nil {
+		t.Cleanup(func() { r.remove(t, c.becomes(name)) })
+	}
 
 	dry := dryrun.New(r.p)
 	planned, err := dry.Apply(t.Context(), change)
@@ -204,6 +210,9 @@ func (r *runner) run(t *testing.T, c testCase) {
 	}
 	for _, d := range r.differ(told(predicted), told(after)) {
 		t.Errorf("predicted and seen differ: %s", d)
+	}
+	if c.becomes != nil {
+		r.renamed(t, dry, c.becomes(name), before)
 	}
 	r.again(t, c, ref, after)
 }
