@@ -28,6 +28,7 @@ import (
 	"github.com/nactl/nactl/modules/evacuate"
 	"github.com/nactl/nactl/modules/fail"
 	"github.com/nactl/nactl/modules/guestexec"
+	"github.com/nactl/nactl/modules/guestfetch"
 	"github.com/nactl/nactl/modules/guestfile"
 	"github.com/nactl/nactl/modules/hostactivate"
 	"github.com/nactl/nactl/modules/hostexec"
@@ -86,6 +87,7 @@ func Registry() *step.Registry {
 		evacuate.Spec,
 		fail.Spec,
 		guestexec.Spec,
+		guestfetch.Spec,
 		guestfile.Spec,
 		hostactivate.Spec,
 		hostexec.Spec,

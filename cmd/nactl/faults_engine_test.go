@@ -94,7 +94,7 @@ var onEngines = []engineCase{
 // Accounts of guests would be those of the machine that the test's sshd runs on.
 var alike = map[string]string{
 	"create_network": "create_vlan", "delete_network": "delete_vlan", "host_facts": "vm_facts",
-	"set_password": "guest_exec", "ssh_keys": "guest_file",
+	"set_password": "guest_exec", "guest_fetch": "guest_file", "ssh_keys": "guest_file",
 }
 
 // onEngine tells whether engines know one of the changes that a step may make.

@@ -121,6 +121,8 @@ var ansibleModules = []Habit{
 	{"blockinfile", "", "`guest_file`", "it writes whole files"},
 	{"command", "", "`guest_exec`, `host_exec`, `local_exec`", "in a VM, on a node, or on nactl's own machine"},
 	{"copy", "", "`guest_file`, `local_file`", ""},
+	{"fetch", "", "`guest_fetch`", "with `dest`"},
+	{"slurp", "", "`guest_fetch`", "registers `content` and `base64`"},
 	{"file", "", "`guest_exec`, `guest_file`", ""},
 	{"get_url", "", "`images`", "of the inventory, for images; else `local_exec`"},
 	{"group_by", "", "`when`", "groups are those of the inventory; `target.groups` names a target's"},
