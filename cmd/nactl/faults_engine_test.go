@@ -61,6 +61,12 @@ var onEngines = []engineCase{
         disks: [{name: root, boot: true, size: 20GiB}, {name: data, size: 1GiB, storage: data, mount_point: /srv}]
         nics: [{name: nic1, network: lan, guest_name: eth0, address: 10.0.0.5/24}, {name: nic2, network: dmz}]
         ovirt: {template: debian-12}`, anyHost: true},
+	{step: "clone_volume", before: "create_volume: {storage: data, name: blank, size: 1GiB}", play: "clone_volume: {storage: data, name: copy, from: blank, size: 2GiB}"},
+	{step: "create_volume", play: "create_volume: {storage: data, name: blank, size: 1GiB}"},
+	{step: "delete_volume", before: "create_volume: {storage: data, name: blank, size: 1GiB}", play: "delete_volume: {storage: data, name: blank}"},
+	{step: "resize_volume", before: "create_volume: {storage: data, name: blank, size: 1GiB}", play: "resize_volume: {storage: data, name: blank, size: 2GiB}"},
+	{step: "upload_volume", play: `upload_volume: {storage: data, name: sent, src: "SOURCE"}`},
+	{step: "upload_volume", before: "create_volume: {storage: data, name: sent, size: 1GiB}", play: `upload_volume: {storage: data, name: sent, src: "SOURCE"}`},
 	{step: "create_vm", play: "create_vm: {name: web-1, cpu: 3, description: changed, disks: [{name: data, size: 2GiB}, {name: more, size: 1GiB, storage: data}]}"},
 	{step: "delete_snapshot", before: "create_snapshot: {vm: web-1, name: before}", play: "delete_snapshot: {vm: web-1, name: before}"},
 	{step: "delete_vlan", play: "delete_vlan: {name: old}"},
@@ -94,7 +100,7 @@ var onEngines = []engineCase{
 // Accounts of guests would be those of the machine that the test's sshd runs on.
 var alike = map[string]string{
 	"create_network": "create_vlan", "delete_network": "delete_vlan", "host_facts": "vm_facts",
-	"set_password": "guest_exec", "guest_fetch": "guest_file", "ssh_keys": "guest_file",
+	"set_password": "guest_exec", "guest_fetch": "guest_file", "upload_image": "upload_volume", "ssh_keys": "guest_file",
 }
 
 // onEngine tells whether engines know one of the changes that a step may make.
@@ -196,9 +202,9 @@ func TestEveryKnobInEveryStep(t *testing.T) {
 
 func book(steps string) string { return "- targets: e1\n  steps:\n    - " + steps + "\n" }
 
-// book is a play with a file of this engine's guest.
+// book is a play with a file of this engine's guest, and one of this machine.
 func (b *bed) book(steps string) string {
-	return book(strings.ReplaceAll(steps, "FILE", filepath.Join(b.dir, "file")))
+	return book(strings.NewReplacer("FILE", filepath.Join(b.dir, "file"), "SOURCE", filepath.Join(b.dir, "source.raw")).Replace(steps))
 }
 
 // addGuests tells the inventory how to get into guests.
@@ -242,6 +248,7 @@ func (f *faulty) bed(t *testing.T) *bed {
 	b.anyHost = f.anyHost
 	b.sim.SetAddress("web-1", "nic1", f.guests.Host)
 	b.addGuests(t, f.guests)
+	b.write(t, "source.raw", strings.Repeat("sector after sector, all of them full of words. ", 1<<15))
 	if f.before != "" {
 		b.play(t, "play", book(f.before)).must(t)
 	}

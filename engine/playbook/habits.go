@@ -149,7 +149,7 @@ var ansibleModules = []Habit{
 	{"virt_pool", "", "`create_pool`, `start_pool`, `stop_pool`, `delete_pool`", ""},
 	{"virt_volume", "", "`create_volume`, `clone_volume`, `resize_volume`, `upload_volume`, `delete_volume`", "a disk of a VM is `attach_disk`"},
 	{"ovirt_vm", "", "`create_vm`, `power`, `set_vm`, `rename_vm`, `delete_vm`", ""},
-	{"ovirt_disk", "", "`attach_disk`, `resize_disk`, `detach_disk`", ""},
+	{"ovirt_disk", "", "`attach_disk`, `resize_disk`, `detach_disk`", "`create_volume`, `upload_volume`, `download_volume` for disks of no VM"},
 	{"ovirt_nic", "", "`attach_nic`, `change_nic`, `detach_nic`", ""},
 	{"ovirt_network", "", "`create_vlan`, `delete_vlan`", ""},
 	{"ovirt_snapshot", "", "`create_snapshot`, `revert_snapshot`, `delete_snapshot`", ""},

@@ -30,7 +30,9 @@ var Spec = &step.Spec{
 	Name:    "download_volume",
 	Summary: "Reads a volume into a file of the machine that nactl runs on",
 	Doc: "The content comes as it is stored, in its own format, in pieces and without its holes; the file is there as a whole or not at all. One that holds the same already, by its checksum, " +
-		"is left alone. A volume that a running VM writes is refused.",
+		"is left alone. A volume that a running VM writes is refused.\n\n" +
+		"An engine does not tell what a disk holds. There a file that is there already is left alone with a warning; remove it to have the disk read again. " +
+		"A disk that lies over a template's or a snapshot's is only a part of an image, and refused.",
 	New:     func() step.Step { return &Args{} },
 	Changes: []virt.Change{virt.DownloadVolume{}},
 	Output:  Output{},
@@ -71,6 +73,9 @@ func (a *Args) Ensure(ctx context.Context, env *step.Env) (step.Result, error) {
 	switch f, err := env.Local.LocalFile(ctx, file); {
 	case err == nil:
 		change.Before = f
+		if v.SHA256 == "" && env.Warn != nil {
+			env.Warn(ref.String() + ": nobody can know what it holds without reading it: the file is left as it is, remove it to have it read again")
+		}
 	case !errors.Is(err, virt.ErrNotFound):
 		return step.Result{}, err
 	}

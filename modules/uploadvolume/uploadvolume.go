@@ -41,8 +41,10 @@ type Output struct {
 }
 
 const doc = "The file is read in pieces and never held in memory; parts of it that are holes are not sent. A volume that is there and holds the same is left alone: " +
-	"its checksum is taken where it lies, on the node, so that nothing of it goes over the wire. Any other of that name is replaced, unless a VM has it or another volume lies over it. " +
-	"A volume that was grown, or that a VM has written to since, holds something else: what is uploaded is for images that VMs are made from, or for a first content."
+	"its checksum is taken where it lies, on the node, so that nothing of it goes over the wire; of an engine's disk it is the one that was noted in its description when it was uploaded. Any other of that name is replaced, unless a VM has it or another volume lies over it. " +
+	"A volume that was grown, or that a VM has written to since, holds something else: what is uploaded is for images that VMs are made from, or for a first content.\n\n" +
+	"On an engine the volume is a disk of no VM, in the storage domain `storage`. Its data goes to the image service of a host (port 54322), or by way of the engine (54323), which has a certificate of the engine's own CA; " +
+	"it is made under the name `NAME.nactl-part` and gets its own when the engine has found it whole, so that a broken connection, or the end of nactl, leaves nothing that could be taken for it."
 
 // Spec describes upload_volume.
 var Spec = &step.Spec{

@@ -115,6 +115,16 @@ func (e *Engine) executor(c virt.Change) executor {
 		return func(ctx context.Context, d *edit) error { return e.createNetwork(ctx, c, d) }
 	case virt.DeleteNetwork:
 		return func(ctx context.Context, d *edit) error { return e.deleteNetwork(ctx, c, d) }
+	case virt.CreateVolume:
+		return func(ctx context.Context, _ *edit) error { return e.createVolume(ctx, c) }
+	case virt.CloneVolume:
+		return func(ctx context.Context, _ *edit) error { return e.cloneVolume(ctx, c) }
+	case virt.ResizeVolume:
+		return func(ctx context.Context, _ *edit) error { return e.resizeVolume(ctx, c) }
+	case virt.DeleteVolume:
+		return func(ctx context.Context, _ *edit) error { return e.deleteVolume(ctx, c.Ref) }
+	case virt.UploadVolume:
+		return func(ctx context.Context, _ *edit) error { return e.uploadVolume(ctx, c) }
 	case virt.HostMaintenance:
 		return func(ctx context.Context, d *edit) error { return e.hostMaintenance(ctx, c, d) }
 	case virt.HostActivate:
@@ -142,8 +152,6 @@ func (e *Engine) Supports(c virt.Change) error {
 		hint = "an engine runs no commands on its hosts: use local_exec with ssh, or write the host as a node into the inventory"
 	case virt.CreatePool, virt.StartPool, virt.StopPool, virt.DeletePool:
 		hint = "storage domains are made and attached by the engine's administrator; name one with storage"
-	case virt.CreateVolume, virt.CloneVolume, virt.ResizeVolume, virt.DeleteVolume, virt.UploadVolume:
-		hint = "make the disk with its VM (create_vm, attach_disk), and grow it with resize_disk"
 	case virt.ChangeCdrom:
 		hint = "choose the CD in the engine's own pages"
 	}
@@ -162,6 +170,16 @@ func (e *Engine) Check(ctx context.Context, view virt.Reader, c virt.Change) err
 		return virt.CheckRename(ctx, view, c)
 	case virt.AttachDisk:
 		return e.checkAttachDisk(ctx, view, c)
+	case virt.CreateVolume:
+		return e.checkNewVolume(ctx, c.Ref, c.Format, c.Sparse, c.Size)
+	case virt.CloneVolume:
+		return e.checkCloneVolume(ctx, view, c)
+	case virt.ResizeVolume:
+		return e.checkResizeVolume(ctx, view, c)
+	case virt.DeleteVolume:
+		return e.checkIdle(ctx, view, c.Ref, "deleted", func(*virt.VM) bool { return true }, "detach it there first (detach_disk), or delete what uses it")
+	case virt.UploadVolume:
+		return e.checkUploadVolume(ctx, view, c)
 	case virt.AttachNIC:
 		return e.checkNIC(ctx, view, c.Ref, c.NIC.Network)
 	case virt.ChangeNIC:
@@ -277,13 +295,15 @@ func (e *Engine) words(ctx context.Context) error {
 // verb says what a change does, for messages.
 func verb(c virt.Change) string {
 	switch c.(type) {
-	case virt.CreateVM, virt.CreateNetwork:
+	case virt.CreateVM, virt.CreateNetwork, virt.CreateVolume, virt.CloneVolume, virt.UploadVolume:
 		return "make it"
+	case virt.ResizeVolume:
+		return "grow it"
 	case virt.FinishVM, virt.SetVM, virt.SetAffinity:
 		return "change it"
 	case virt.RenameVM:
 		return "rename it"
-	case virt.DeleteVM, virt.DeleteNetwork, virt.DeleteAffinity:
+	case virt.DeleteVM, virt.DeleteNetwork, virt.DeleteAffinity, virt.DeleteVolume:
 		return "delete it"
 	case virt.SetCPU:
 		return "change its CPUs"

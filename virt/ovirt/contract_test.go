@@ -68,15 +68,14 @@ func writes(e *Engine) int {
 
 // engineUnsupported is what engines cannot do, or nactl on them.
 var engineUnsupported = map[string]string{
-	"pause":           "an engine pauses VMs only by itself",
-	"set_vm/words":    "an engine keeps no metadata",
-	"migrate/stopped": "a VM that does not run is on no host",
-	"host_exec":       "an engine runs no commands on its hosts",
-	"create_pool":     "the storage of an engine is its administrator's",
-	"start_pool":      "the storage of an engine is its administrator's",
-	"stop_pool":       "the storage of an engine is its administrator's",
-	"delete_pool":     "the storage of an engine is its administrator's",
-	"create_volume":   "a disk of an engine is made with its VM", "clone_volume": "a disk of an engine is made with its VM", "resize_volume": "a disk of an engine is made with its VM", "delete_volume": "a disk of an engine is made with its VM", "upload_volume": "a disk of an engine is made with its VM",
+	"pause":                         "an engine pauses VMs only by itself",
+	"set_vm/words":                  "an engine keeps no metadata",
+	"migrate/stopped":               "a VM that does not run is on no host",
+	"host_exec":                     "an engine runs no commands on its hosts",
+	"create_pool":                   "the storage of an engine is its administrator's",
+	"start_pool":                    "the storage of an engine is its administrator's",
+	"stop_pool":                     "the storage of an engine is its administrator's",
+	"delete_pool":                   "the storage of an engine is its administrator's",
 	"create_network/served":         "an engine's networks serve nothing",
 	"create_network/leases":         "an engine's networks serve nothing",
 	"create_network/leases exactly": "an engine's networks serve nothing",

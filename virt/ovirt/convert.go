@@ -339,10 +339,12 @@ type diskInfo struct {
 	alias  string
 	status ovirtsdk.DiskStatus
 	domain string // id
+
+	description string
 }
 
 func convDisk(d *ovirtsdk.Disk) (diskInfo, error) {
-	i := diskInfo{id: value(d.Id()), alias: value(d.Alias()), status: value(d.Status())}
+	i := diskInfo{id: value(d.Id()), alias: value(d.Alias()), status: value(d.Status()), description: value(d.Description())}
 	if i.alias == "" {
 		i.alias = value(d.Name())
 	}

@@ -25,6 +25,7 @@ var (
 	kindNetworkLabel   = kind[ovirtsdk.NetworkLabel]{"network_label", "network_labels", ovirtsdk.XMLNetworkLabelReadOne}
 	kindVNICProfile    = kind[ovirtsdk.VnicProfile]{"vnic_profile", "vnic_profiles", ovirtsdk.XMLVnicProfileReadOne}
 	kindStorageDomain  = kind[ovirtsdk.StorageDomain]{"storage_domain", "storage_domains", ovirtsdk.XMLStorageDomainReadOne}
+	kindImageTransfer  = kind[ovirtsdk.ImageTransfer]{"image_transfer", "image_transfers", ovirtsdk.XMLImageTransferReadOne}
 	kindFile           = kind[ovirtsdk.File]{"file", "files", ovirtsdk.XMLFileReadOne}
 	kindJob            = kind[ovirtsdk.Job]{"job", "jobs", ovirtsdk.XMLJobReadOne}
 	kindEvent          = kind[ovirtsdk.Event]{"event", "events", ovirtsdk.XMLEventReadOne}

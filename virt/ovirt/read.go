@@ -210,8 +210,19 @@ func (e *Engine) Volumes(ctx context.Context, storage string) ([]*virt.Volume, e
 		return nil, explain("list its disks", d.storage.Ref(), err)
 	}
 	var out []*virt.Volume
+	whole := map[string]bool{}
 	for _, k := range all {
-		out = append(out, k.volume(storage))
+		whole[k.alias] = true
+	}
+	for _, k := range all {
+		v := k.volume(storage)
+		if name, part := strings.CutSuffix(v.Name, partSuffix); part {
+			if whole[name] {
+				continue // what is to take its place
+			}
+			v.Name, v.Unfinished = name, true
+		}
+		out = append(out, v)
 	}
 	sortBy(out, func(v *virt.Volume) string { return v.Name })
 	return out, nil
@@ -224,15 +235,37 @@ func (k *diskInfo) volume(storage string) *virt.Volume {
 
 // Volume implements virt.Reader.
 func (e *Engine) Volume(ctx context.Context, storage, name string) (*virt.Volume, error) {
-	k, err := e.floating(ctx, storage, name)
+	k, err := e.diskNamed(ctx, storage, name)
+	if errors.Is(err, virt.ErrNotFound) {
+		part, partial := e.diskNamed(ctx, storage, name+partSuffix)
+		if partial != nil {
+			if errors.Is(partial, virt.ErrNotFound) {
+				partial = err
+			}
+			return nil, partial
+		}
+		v := part.volume(storage)
+		v.Name, v.Unfinished = name, true
+		return v, nil
+	}
 	if err != nil {
 		return nil, err
 	}
 	return k.volume(storage), nil
 }
 
-// floating gives a disk by its name and storage domain.
+// floating gives a disk by its name and storage domain, to be used.
 func (e *Engine) floating(ctx context.Context, storage, name string) (diskInfo, error) {
+	k, err := e.diskNamed(ctx, storage, name)
+	if err == nil && k.status == ovirtsdk.DISKSTATUS_ILLEGAL {
+		return diskInfo{}, &virt.Error{Kind: virt.ErrConflict, Object: virt.VolumeRef(storage, name), Summary: "cannot be used: its creation or its copy failed",
+			Found: "status " + string(k.status), Hint: "delete it with delete_volume, and make it anew"}
+	}
+	return k, err
+}
+
+// diskNamed gives a disk by its name and storage domain.
+func (e *Engine) diskNamed(ctx context.Context, storage, name string) (diskInfo, error) {
 	d, err := e.domain(ctx, storage, "")
 	if err != nil {
 		return diskInfo{}, err

@@ -10,6 +10,7 @@ package ovirt
 //	deactivate     Reason
 //	setupnetworks  the elements from CheckConnectivity on
 //	clone          VM, StorageDomain
+//	copy           Disk, StorageDomain
 type actionXML struct {
 	Async             *bool      `xml:"async,omitempty"` // false: wait until storage tasks have ended
 	Reason            *Text      `xml:"reason,omitempty"`
@@ -22,6 +23,7 @@ type actionXML struct {
 	Host              *refXML    `xml:"host,omitempty"`
 	Cluster           *refXML    `xml:"cluster,omitempty"`
 	StorageDomain     *refXML    `xml:"storage_domain,omitempty"`
+	Disk              *diskXML   `xml:"disk,omitempty"`
 	RestoreMemory     *bool      `xml:"restore_memory,omitempty"`
 	Disks             *[]diskXML `xml:"disks>disk,omitempty"`
 

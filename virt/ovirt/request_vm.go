@@ -139,7 +139,8 @@ type diskXML struct {
 	Name            *Text     `xml:"name,omitempty"`
 	Alias           *Text     `xml:"alias,omitempty"`
 	Description     *Text     `xml:"description,omitempty"`
-	Format          *Text     `xml:"format,omitempty"` // cow, raw
+	Format          *Text     `xml:"format,omitempty"`       // cow, raw
+	InitialSize     *int64    `xml:"initial_size,omitempty"` // bytes of storage to begin with, of a cow disk on block storage
 	ProvisionedSize *int64    `xml:"provisioned_size,omitempty"`
 	Sparse          *bool     `xml:"sparse,omitempty"`
 	Shareable       *bool     `xml:"shareable,omitempty"`

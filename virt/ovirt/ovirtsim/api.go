@@ -293,7 +293,7 @@ func init() { // not literals: the commands use the tables' readers
 		"vms": {"vm", (*Engine).addVM}, "vms/nics": {"nic", (*Engine).addNIC},
 		"vms/diskattachments": {"disk_attachment", (*Engine).addAttachment},
 		"vms/snapshots":       {"snapshot", (*Engine).addSnapshot}, "vms/tags": {"tag", (*Engine).assignTag},
-		"disks": {"disk", (*Engine).addDisk}, "templates": {"template", (*Engine).addTemplate},
+		"disks": {"disk", (*Engine).addDisk}, "imagetransfers": {"image_transfer", (*Engine).addTransfer}, "templates": {"template", (*Engine).addTemplate},
 		"tags": {"tag", (*Engine).addTag}, "networks": {"network", (*Engine).addNetwork},
 		"networks/networklabels":  {"network_label", (*Engine).addLabel},
 		"nics/networklabels":      {"network_label", (*Engine).addNICLabel},
@@ -331,6 +331,9 @@ func init() { // not literals: the commands use the tables' readers
 		"host activate": (*Engine).activateHost, "host deactivate": (*Engine).deactivateHost,
 		"host setupnetworks": (*Engine).setupNetworks, "host commitnetconfig": (*Engine).commitNetworks,
 		"host syncallnetworks": (*Engine).syncHost, "cluster syncallnetworks": (*Engine).syncCluster,
-		"host refresh": (*Engine).refreshHost,
+		"host refresh": (*Engine).refreshHost, "disk copy": (*Engine).copyDisk,
+		"image_transfer cancel": (*Engine).cancelTransfer, "image_transfer extend": (*Engine).extendTransfer,
+		"image_transfer finalize": (*Engine).finalizeTransfer, "image_transfer pause": (*Engine).pauseTransfer,
+		"image_transfer resume": (*Engine).resumeTransfer,
 	}
 }

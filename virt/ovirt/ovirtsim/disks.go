@@ -154,7 +154,7 @@ func (e *Engine) newDisk(c *call, in *elem, name, dc string, then func(d *object
 		}
 	}
 	body := e.diskBody(name, size, in.get("format"), sparse, sd.id)
-	body = body.merge(in.only("description", "shareable", "wipe_after_delete", "propagate_errors", "backup", "content_type"))
+	body = body.merge(in.only("description", "shareable", "wipe_after_delete", "propagate_errors", "backup", "content_type", "initial_size"))
 	d := e.col("disks").add(e.newObject(kindDisk, body))
 	d.set("status", "locked")
 	e.useSpace(sd.id, size)
@@ -440,6 +440,7 @@ func (e *Engine) dropDisk(d *object, c *call) error {
 	d.lock = &lock{"ACTION_TYPE_FAILED_DISK_IS_BEING_REMOVED", []string{"DiskName", d.get("alias")}}
 	e.clock.after(e.time.DiskDrop, func() {
 		e.col("disks").remove(d)
+		delete(e.contents, d.id)
 		e.useSpace(d.refID("storage_domains/storage_domain"), -d.body.int("provisioned_size"))
 		end(true)
 	})

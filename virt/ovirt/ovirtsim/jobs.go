@@ -22,6 +22,7 @@ const (
 	evAdded, evAddFailed         = 53, 60
 	evRemoved, evHostLost        = 113, 12
 	evSetup, evSetupFailed       = 1146, 1147
+	evTransferFailed             = 1033
 	evSnapshot, evDiskAdded      = 68, 2021
 	evSnapshotFailed             = 69
 	evMerged, evMergeFailed      = 356, 357

@@ -32,12 +32,13 @@ var (
 	kindStorage = newKind("storage_domain", "storage_domains", "storagedomains",
 		"isattached refreshluns reduceluns updateovfstore",
 		"diskprofiles disks disksnapshots storageconnections permissions templates vms")
-	kindDisk    = newKind("disk", "disks", "disks", "reduce refreshlun move export sparsify copy", "permissions statistics")
-	kindNIC     = newKind("nic", "nics", "nics", "activate deactivate", "reporteddevices networkfilterparameters statistics")
-	kindAtt     = newKind("disk_attachment", "disk_attachments", "diskattachments", "", "")
-	kindSnap    = newKind("snapshot", "snapshots", "snapshots", "restore", "disks nics cdroms")
-	kindTag     = newKind("tag", "tags", "tags", "", "")
-	kindHostNIC = newKind("host_nic", "host_nics", "nics", "",
+	kindDisk     = newKind("disk", "disks", "disks", "reduce refreshlun move export sparsify copy", "permissions statistics")
+	kindTransfer = newKind("image_transfer", "image_transfers", "imagetransfers", "cancel extend finalize pause resume", "")
+	kindNIC      = newKind("nic", "nics", "nics", "activate deactivate", "reporteddevices networkfilterparameters statistics")
+	kindAtt      = newKind("disk_attachment", "disk_attachments", "diskattachments", "", "")
+	kindSnap     = newKind("snapshot", "snapshots", "snapshots", "restore", "disks nics cdroms")
+	kindTag      = newKind("tag", "tags", "tags", "", "")
+	kindHostNIC  = newKind("host_nic", "host_nics", "nics", "",
 		"linklayerdiscoveryprotocolelements networkattachments networklabels statistics")
 	kindNetAtt    = newKind("network_attachment", "network_attachments", "networkattachments", "", "")
 	kindReported  = newKind("reported_device", "reported_devices", "reporteddevices", "", "")
@@ -58,7 +59,7 @@ var (
 // roots are the top-level collections.
 var roots = []*kind{
 	kindVM, kindTemplate, kindHost, kindCluster, kindDataCenter, kindNetwork, kindProfile, kindStorage, kindDisk,
-	kindTag, kindAffLabel, kindEvent, kindJob, kindUser, kindInstance,
+	kindTag, kindAffLabel, kindEvent, kindJob, kindUser, kindInstance, kindTransfer,
 }
 
 // vacant are the sub-collections that exist on a real engine and are empty
@@ -102,7 +103,7 @@ var vacantRoots = map[string]string{
 	"macpools": "mac_pools", "schedulingpolicies": "scheduling_policies",
 	"networkfilters": "network_filters", "groups": "groups", "vmpools": "vm_pools", "domains": "domains", "roles": "roles",
 	"bookmarks": "bookmarks", "icons": "icons", "cpuprofiles": "cpu_profiles", "diskprofiles": "disk_profiles",
-	"permissions": "permissions", "imagetransfers": "image_transfers", "storageconnections": "storage_connections",
+	"permissions": "permissions", "storageconnections": "storage_connections",
 	"openstacknetworkproviders": "openstack_network_providers", "operatingsystems": "operation_systems",
 	"clusterlevels": "cluster_levels", "externalhostproviders": "external_host_providers", "katelloerrata": "katello_errata",
 	"openstackimageproviders": "openstack_image_providers", "openstackvolumeproviders": "openstack_volume_providers",

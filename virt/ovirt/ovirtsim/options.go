@@ -102,6 +102,10 @@ type Engine struct {
 	rules  map[string]bool          // knobs by name
 	slow   map[string]time.Duration // setupnetworks by host
 
+	transfers map[string]*transfer // by id
+	tickets   map[string]*transfer // by ticket
+	contents  map[string]*content  // of disks that hold something, by id
+
 	toldMu sync.Mutex // guards told alone; never taken with mu
 	told   []func()   // what heal ends
 
@@ -132,6 +136,7 @@ func New(o Options) (*Engine, error) {
 		opts: o, time: o.Timing, clock: newClock(o.Start, o.Speed),
 		space:  uuid.NewSHA1(uuid.NameSpaceDNS, []byte(o.Name+"@"+o.User)),
 		tokens: map[string]*session{}, cols: map[string]*collection{}, rules: map[string]bool{}, slow: map[string]time.Duration{},
+		transfers: map[string]*transfer{}, tickets: map[string]*transfer{}, contents: map[string]*content{},
 	}
 	e.time.defaults()
 	for _, k := range roots {

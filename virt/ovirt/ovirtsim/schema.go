@@ -95,6 +95,8 @@ disk{ name alias description comment provisioned_size:int actual_size:int initia
   storage_type=image|lun|cinder|managed_block_storage wipe_after_delete:bool qcow_version=qcow2_v2|qcow2_v3
   disk_profile:ref quota:ref storage_domain:ref storage_domains{storage_domain:ref} read_only:bool
   bootable:bool active:bool interface logical_name }
+image_transfer{ name description comment direction=download|upload disk:disk format=cow|raw host:ref image:ref
+  inactivity_timeout:int shallow:bool snapshot:ref timeout_policy=cancel|legacy|pause backup:ref }
 snapshot{ description persist_memorystate:bool
   disk_attachments{disk_attachment:disk_attachment} disks{disk:disk} snapshot_type date vm:ref }
 tag{ name description comment parent{name} }
@@ -123,7 +125,7 @@ affinity_group{ name description comment cluster:ref enforcing:bool positive:boo
 affinity_label{ name vms{vm:ref} hosts{host:ref} has_implicit_affinity_group:bool }
 template{ name description comment vm:vm cluster:ref version{version_name version_number:int base_template:ref} }
 action{ async:bool force:bool reason grace_period{expiry:int} vm:vm host:ref cluster:cluster storage_domain:ref
-  snapshot:ref use_cloud_init:bool use_initialization:bool use_sysprep:bool use_ignition:bool pause:bool
+  snapshot:ref disk:disk use_cloud_init:bool use_initialization:bool use_sysprep:bool use_ignition:bool pause:bool
   volatile:bool filter:bool restore_memory:bool disks{disk:disk} discard_snapshots:bool
   migrate_vms_in_affinity_closure:bool maintenance_enabled:bool stop_gluster_service:bool activate:bool
   check_connectivity:bool commit_on_success:bool connectivity_timeout:int reboot:bool

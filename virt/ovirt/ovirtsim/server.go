@@ -167,6 +167,8 @@ func (e *Engine) route(c *call) {
 	switch p := strings.TrimSuffix(c.path, "/"); {
 	case strings.HasPrefix(p, "/ovirt-engine/sso/"), strings.HasPrefix(p, "/ovirt-engine/services/sso-"):
 		e.sso(c, p)
+	case strings.HasPrefix(p, "/images/"):
+		e.imageio(c)
 	case p == "/ovirt-engine/services/pki-resource":
 		e.pki(c)
 	case p == base, strings.HasPrefix(p, base+"/"), strings.HasPrefix(p, base+";"):
