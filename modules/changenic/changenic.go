@@ -14,7 +14,7 @@ type Args struct {
 	VM      string           `arg:"vm,required,identity" doc:"name of the VM"`
 	NIC     string           `arg:"nic,required,identity" doc:"name of the interface, or its MAC address"`
 	Network step.Opt[string] `arg:"network" doc:"network to connect it to; on an engine also NETWORK/PROFILE, where the network has several vNIC profiles, on a node NETWORK/PORTGROUP"`
-	Model   step.Opt[string] `arg:"model" enum:"virtio|e1000|e1000e|rtl8139" doc:"nodes only: the model that the guest sees"`
+	Model   step.Opt[string] `arg:"model" enum:"virtio|e1000|e1000e|rtl8139" doc:"the model that the guest sees; on a running VM the interface is unplugged for a moment"`
 	LinkUp  step.Opt[bool]   `arg:"link_up" doc:"whether the guest sees a link"`
 }
 

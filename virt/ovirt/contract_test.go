@@ -80,7 +80,6 @@ var engineUnsupported = map[string]string{
 	"create_network/leases":         "an engine's networks serve nothing",
 	"create_network/leases exactly": "an engine's networks serve nothing",
 	"change_cdrom":                  "the CD of an engine's VM is chosen in its own pages",
-	"change_nic/model":              "the model of an engine's NIC is chosen in its own pages",
 	"change_nic/paused":             "an engine pauses a VM only by itself",
 	"create_host_vlan":              "an engine sees to its hosts' VLANs itself",
 }

@@ -89,7 +89,8 @@ func (e *Engine) detachNIC(ctx context.Context, c virt.DetachNIC, d *edit) error
 	return err
 }
 
-// changeNIC moves a NIC to another network, or changes its link.
+// changeNIC moves a NIC to another network, or changes its link or its model. Of a
+// running VM's NIC the engine changes no model: it is unplugged for a moment.
 func (e *Engine) changeNIC(ctx context.Context, c virt.ChangeNIC, d *edit) error {
 	n := d.m.nic(c.NIC)
 	if n == nil {
@@ -106,7 +107,33 @@ func (e *Engine) changeNIC(ctx context.Context, c virt.ChangeNIC, d *edit) error
 	if up, ok := c.LinkUp.Get(); ok {
 		body.Linked = &up
 	}
+	if model, ok := c.Model.Get(); ok && d.changes("nics."+n.nic.Name+".model") {
+		body.Interface = textOf(model)
+		if n.nic.In.Live {
+			return e.replugNIC(ctx, d.m.id, n.id, body)
+		}
+	}
 	return e.putNIC(ctx, d.m.id, n.id, body)
+}
+
+// replugNIC changes a running VM's NIC while it is unplugged. It is plugged in again
+// as it was where the change fails.
+func (e *Engine) replugNIC(ctx context.Context, vm, nic string, body nicXML) error {
+	no, yes := false, true
+	if err := e.putNIC(ctx, vm, nic, nicXML{Plugged: &no}); err != nil {
+		return err
+	}
+	body.Plugged = &yes
+	err := e.putNIC(ctx, vm, nic, body)
+	if err == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cancelTime)
+	defer cancel()
+	if back := e.putNIC(ctx, vm, nic, nicXML{Plugged: &yes}); back != nil {
+		return fmt.Errorf("%w; the NIC is unplugged, plug it in on the engine: %w", err, back)
+	}
+	return err
 }
 
 // checkNIC looks whether a VM can have a NIC on a network. One that only a dry run

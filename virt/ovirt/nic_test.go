@@ -2,12 +2,14 @@ package ovirt
 
 import (
 	"errors"
+	"net/http"
 	"strings"
 	"testing"
 
 	ovirtsdk "github.com/ovirt/go-ovirt"
 
 	"github.com/nactl/nactl/virt"
+	"github.com/nactl/nactl/virt/ovirt/ovirtsim"
 )
 
 // A network may have several vNIC profiles. NETWORK is the one of its name; any is
@@ -58,5 +60,31 @@ func TestChangeNICByProfile(t *testing.T) {
 	var missing *virt.Error
 	if !errors.As(err, &missing) || missing.Kind != virt.ErrNotFound || !strings.Contains(err.Error(), `no vNIC profile "loud"`) || missing.Found != "lan, quiet" {
 		t.Errorf("%v", err)
+	}
+}
+
+// A running VM's NIC is unplugged for another model, and plugged in whatever comes of
+// it.
+func TestChangeModelRunning(t *testing.T) {
+	sim, e := withVM(t)
+	if _, err := e.Apply(t.Context(), virt.Start{On: virt.OnVM(seenVM(t, e, "web-1"))}); err != nil {
+		t.Fatal(err)
+	}
+	change := func(model string) error {
+		_, err := e.Apply(t.Context(), virt.ChangeNIC{On: virt.OnVM(seenVM(t, e, "web-1")), NIC: "nic1", Model: virt.Some(model)})
+		return err
+	}
+	if err := change("e1000e"); err != nil {
+		t.Fatal(err)
+	}
+	if n := seenVM(t, e, "web-1").NIC("nic1"); n.Model != "e1000e" || !n.In.Live || !n.In.Config {
+		t.Errorf("it is %+v", n)
+	}
+	sim.Inject(ovirtsim.Injection{Match: ovirtsim.On(http.MethodPut, "/vms/*/nics/*"), After: 1, Times: 1, Status: http.StatusBadRequest, Detail: "[No.]"})
+	if err := change("virtio"); err == nil {
+		t.Error("a refusal was swallowed")
+	}
+	if n := seenVM(t, e, "web-1").NIC("nic1"); n.Model != "e1000e" || !n.In.Live {
+		t.Errorf("after a refusal it is %+v", n)
 	}
 }

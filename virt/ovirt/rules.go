@@ -290,10 +290,6 @@ func refuse(before virt.Object, c virt.Change) error {
 		}
 	case virt.CreateVM:
 		return refuseVM(c)
-	case virt.ChangeNIC:
-		if c.Model.IsSet() {
-			return unsupported(c.Ref, "the model of a NIC is not changed", "leave model out, or change it in the engine's own pages while the VM is stopped")
-		}
 	case virt.AttachDisk:
 		return refuseDisk(c.Ref, c.Disk)
 	case virt.RevertSnapshot:
