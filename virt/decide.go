@@ -52,7 +52,7 @@ func Read(ctx context.Context, view Reader, ref Ref) (Object, error) {
 }
 
 // ReadFor gives the object of a change as Read does, with all that Predict
-// compares: the sizes of a VM's disks where the change is about disks, the checksum
+// compares: the sizes of a VM's disks and its CD drives where the change is about these, the checksum
 // of a volume whose content is to be a file's, and the VM that is renamed already.
 func ReadFor(ctx context.Context, view Reader, c Change) (Object, error) {
 	if _, ok := c.(HostExec); ok {
@@ -63,6 +63,8 @@ func ReadFor(ctx context.Context, view Reader, c Change) (Object, error) {
 		switch c.(type) {
 		case AttachDisk, DetachDisk, ResizeDisk:
 			err = view.DiskSizes(ctx, vm)
+		case ChangeCdrom:
+			err = view.Drives(ctx, vm)
 		}
 	}
 	if r, ok := c.(RenameVM); ok && err == nil && o == nil {

@@ -46,6 +46,10 @@ type Reader interface {
 	// yet. A platform may leave them out of VM and VMs, because reading them costs a
 	// call for each disk; whoever compares or shows sizes asks for them first.
 	DiskSizes(ctx context.Context, vm *VM) error
+	// Drives fills in the CD drives of a VM where a platform leaves them out of VM and
+	// VMs, because reading them costs calls; whoever compares or shows them asks for
+	// them first.
+	Drives(ctx context.Context, vm *VM) error
 	// Snapshots gives the snapshots of a VM, the oldest first. What the platform
 	// keeps for itself, as the active layer of an engine, is none. They are not kept:
 	// each call reads them.

@@ -61,6 +61,8 @@ var onEngines = []engineCase{
         disks: [{name: root, boot: true, size: 20GiB}, {name: data, size: 1GiB, storage: data, mount_point: /srv}]
         nics: [{name: nic1, network: lan, guest_name: eth0, address: 10.0.0.5/24}, {name: nic2, network: dmz}]
         ovirt: {template: debian-12}`, anyHost: true},
+	{step: "change_cdrom", before: `upload_volume: {storage: data, name: a.iso, src: "SOURCE"}`, play: "change_cdrom: {vm: web-1, iso: a.iso, storage: data}"},
+	{step: "change_nic", play: "change_nic: {vm: web-1, nic: nic2, model: e1000e}"},
 	{step: "clone_volume", before: "create_volume: {storage: data, name: blank, size: 1GiB}", play: "clone_volume: {storage: data, name: copy, from: blank, size: 2GiB}"},
 	{step: "create_volume", play: "create_volume: {storage: data, name: blank, size: 1GiB}"},
 	{step: "delete_volume", before: "create_volume: {storage: data, name: blank, size: 1GiB}", play: "delete_volume: {storage: data, name: blank}"},
@@ -250,7 +252,7 @@ func (f *faulty) bed(t *testing.T) *bed {
 	b.addGuests(t, f.guests)
 	b.write(t, "source.raw", strings.Repeat("sector after sector, all of them full of words. ", 1<<15))
 	if f.before != "" {
-		b.play(t, "play", book(f.before)).must(t)
+		b.play(t, "play", b.book(f.before)).must(t)
 	}
 	b.sim.Advance(10 * time.Minute)
 	b.sim.Forget()

@@ -234,6 +234,15 @@ func (p *Platform) DiskSizes(ctx context.Context, vm *virt.VM) error {
 	return err
 }
 
+// Drives reads the CD drives that no change has decided.
+func (p *Platform) Drives(ctx context.Context, vm *virt.VM) error {
+	as := vm.Clone().(*virt.VM)
+	as.Name = p.below(vm.Name)
+	err := p.inner.Drives(ctx, as)
+	vm.Disks = as.Disks
+	return err
+}
+
 // Network reads one network.
 func (p *Platform) Network(ctx context.Context, name string) (*virt.Network, error) {
 	return read(p, virt.NetworkRef(name), func() (*virt.Network, error) { return p.inner.Network(ctx, name) })

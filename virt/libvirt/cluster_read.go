@@ -46,6 +46,9 @@ func (c *Cluster) VMs(ctx context.Context) ([]*virt.VM, error) {
 	return vms, err
 }
 
+// Drives has nothing to do: they come with the VM.
+func (c *Cluster) Drives(context.Context, *virt.VM) error { return nil }
+
 // DiskSizes reads the sizes of a VM's disks where the VM is; of one that is only
 // planned, wherever its volumes are.
 func (c *Cluster) DiskSizes(ctx context.Context, vm *virt.VM) error {

@@ -289,6 +289,9 @@ func uuids(domains []lv.Domain) map[string]bool {
 	return set
 }
 
+// Drives has nothing to do: they come with the VM.
+func (n *Node) Drives(context.Context, *virt.VM) error { return nil }
+
 // DiskSizes reads the sizes of a VM's disks: those of volumes from their pool,
 // two calls each, the others as the hypervisor sees them.
 func (n *Node) DiskSizes(ctx context.Context, vm *virt.VM) error {

@@ -93,6 +93,8 @@ func (e *Engine) executor(c virt.Change) executor {
 		return func(ctx context.Context, d *edit) error { return e.detachNIC(ctx, c, d) }
 	case virt.ChangeNIC:
 		return func(ctx context.Context, d *edit) error { return e.changeNIC(ctx, c, d) }
+	case virt.ChangeCdrom:
+		return e.changeCdrom
 	case virt.CreateSnapshot:
 		return func(ctx context.Context, d *edit) error { return e.createSnapshot(ctx, c, d) }
 	case virt.DeleteSnapshot:
@@ -152,8 +154,6 @@ func (e *Engine) Supports(c virt.Change) error {
 		hint = "an engine runs no commands on its hosts: use local_exec with ssh, or write the host as a node into the inventory"
 	case virt.CreatePool, virt.StartPool, virt.StopPool, virt.DeletePool:
 		hint = "storage domains are made and attached by the engine's administrator; name one with storage"
-	case virt.ChangeCdrom:
-		hint = "choose the CD in the engine's own pages"
 	}
 	return virt.Unsupported("an oVirt engine", c, hint)
 }
@@ -186,6 +186,8 @@ func (e *Engine) Check(ctx context.Context, view virt.Reader, c virt.Change) err
 		if network, ok := c.Network.Get(); ok {
 			return e.checkNIC(ctx, view, c.Ref, network)
 		}
+	case virt.ChangeCdrom:
+		return e.checkChangeCdrom(ctx, view, c)
 	case virt.CreateSnapshot, virt.DeleteSnapshot:
 		return e.checkSnapshot(ctx, view, c.Object().Scope, "")
 	case virt.RevertSnapshot:
@@ -341,6 +343,8 @@ func verb(c virt.Change) string {
 		return "detach the NIC"
 	case virt.ChangeNIC:
 		return "change the NIC"
+	case virt.ChangeCdrom:
+		return "change the CD"
 	case virt.GuestExec:
 		return "run a command in its guest"
 	case virt.GuestWrite:

@@ -79,7 +79,6 @@ var engineUnsupported = map[string]string{
 	"create_network/served":         "an engine's networks serve nothing",
 	"create_network/leases":         "an engine's networks serve nothing",
 	"create_network/leases exactly": "an engine's networks serve nothing",
-	"change_cdrom":                  "the CD of an engine's VM is chosen in its own pages",
 	"change_nic/paused":             "an engine pauses a VM only by itself",
 	"create_host_vlan":              "an engine sees to its hosts' VLANs itself",
 }
@@ -112,6 +111,11 @@ func TestContractOnTheSimulator(t *testing.T) {
 	ada := sshtest.NewAccount(t)
 	srv := sshtest.Start(t, sshtest.Options{Host: "127.0.0.61", ExtraConfig: []string{ada.Config()}})
 	sim, e := simulated(t, o, loginTo(srv))
+	for _, name := range []string{"a.iso", "b.iso"} {
+		if _, err := upload(t, e, name, imageFile(t, "", virt.MiB)); err != nil {
+			t.Fatal(err)
+		}
+	}
 	virttest.Run(t, virttest.Setup{
 		New:    func(*testing.T) virt.Platform { return e },
 		Kept:   func(vm *virt.VM) error { return keptProperty(context.WithoutCancel(t.Context()), e, vm) },
@@ -129,7 +133,8 @@ func TestContractOnTheSimulator(t *testing.T) {
 		},
 		Storage:  "data",
 		Networks: [2]string{"lan", "dmz"},
-		CDs:      [2]virt.Medium{{Storage: "isos", Volume: "a.iso"}, {Storage: "isos", Volume: "b.iso"}},
+		CDs:      [2]virt.Medium{{Storage: "data", Volume: "a.iso"}, {Storage: "data", Volume: "b.iso"}},
+		Drive:    driveName,
 		Network: func(name string, vlan int) virt.CreateNetwork {
 			return virt.CreateNetwork{On: virt.On{Ref: virt.NetworkRef(name)}, Type: "engine", VLAN: vlan, Cluster: "Default",
 				HostNIC: "eth2", Hosts: []string{"host1", "host2"}}

@@ -300,10 +300,11 @@ type domainInfo struct {
 	centres []string // ids
 	block   bool
 	data    bool
+	iso     bool
 }
 
 func convDomain(d *ovirtsdk.StorageDomain) (domainInfo, error) {
-	i := domainInfo{id: value(d.Id()), data: value(d.Type()) == ovirtsdk.STORAGEDOMAINTYPE_DATA}
+	i := domainInfo{id: value(d.Id()), data: value(d.Type()) == ovirtsdk.STORAGEDOMAINTYPE_DATA, iso: value(d.Type()) == ovirtsdk.STORAGEDOMAINTYPE_ISO}
 	available, used := value(d.Available()), value(d.Used())
 	i.storage = virt.Storage{ID: i.id, Name: value(d.Name()), Capacity: available + used, Available: available, Committed: value(d.Committed()),
 		Shared: true, Comment: value(d.Comment())}
@@ -341,10 +342,11 @@ type diskInfo struct {
 	domain string // id
 
 	description string
+	iso         bool // it can be put into a drive
 }
 
 func convDisk(d *ovirtsdk.Disk) (diskInfo, error) {
-	i := diskInfo{id: value(d.Id()), alias: value(d.Alias()), status: value(d.Status()), description: value(d.Description())}
+	i := diskInfo{id: value(d.Id()), alias: value(d.Alias()), status: value(d.Status()), description: value(d.Description()), iso: value(d.ContentType()) == ovirtsdk.DISKCONTENTTYPE_ISO}
 	if i.alias == "" {
 		i.alias = value(d.Name())
 	}

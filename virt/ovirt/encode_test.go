@@ -42,7 +42,6 @@ func byOther[S any](k kind[S], write func(*ovirtsdk.XMLWriter, *S, string) error
 
 var (
 	kindAction = kind[ovirtsdk.Action]{"action", "actions", ovirtsdk.XMLActionReadOne}
-	kindCdrom  = kind[ovirtsdk.Cdrom]{"cdrom", "cdroms", ovirtsdk.XMLCdromReadOne}
 )
 
 // bodies are all that are sent.

@@ -26,6 +26,7 @@ var (
 	kindVNICProfile    = kind[ovirtsdk.VnicProfile]{"vnic_profile", "vnic_profiles", ovirtsdk.XMLVnicProfileReadOne}
 	kindStorageDomain  = kind[ovirtsdk.StorageDomain]{"storage_domain", "storage_domains", ovirtsdk.XMLStorageDomainReadOne}
 	kindImageTransfer  = kind[ovirtsdk.ImageTransfer]{"image_transfer", "image_transfers", ovirtsdk.XMLImageTransferReadOne}
+	kindCdrom          = kind[ovirtsdk.Cdrom]{"cdrom", "cdroms", ovirtsdk.XMLCdromReadOne}
 	kindFile           = kind[ovirtsdk.File]{"file", "files", ovirtsdk.XMLFileReadOne}
 	kindJob            = kind[ovirtsdk.Job]{"job", "jobs", ovirtsdk.XMLJobReadOne}
 	kindEvent          = kind[ovirtsdk.Event]{"event", "events", ovirtsdk.XMLEventReadOne}

@@ -18,6 +18,7 @@ type query struct {
 	PageSize   int      // 0 = all in one request; else so many in each
 	AllContent bool     // also what is left out for being costly: console, virtio_scsi
 	NextRun    bool     // of one VM: as it will be after its next start
+	Current    bool     // of one CD drive: as the running VM has it
 }
 
 func (q query) values() url.Values {
@@ -36,6 +37,9 @@ func (q query) values() url.Values {
 	}
 	if q.NextRun {
 		v.Set("next_run", "true")
+	}
+	if q.Current {
+		v.Set("current", "true")
 	}
 	return v
 }

@@ -109,11 +109,31 @@ func (e *Engine) changeNIC(ctx context.Context, c virt.ChangeNIC, d *edit) error
 	}
 	if model, ok := c.Model.Get(); ok && d.changes("nics."+n.nic.Name+".model") {
 		body.Interface = textOf(model)
+		if d.changes("nics." + n.nic.Name + ".plugged") {
+			yes := true
+			body.Plugged = &yes
+		}
 		if n.nic.In.Live {
 			return e.replugNIC(ctx, d.m.id, n.id, body)
 		}
 	}
 	return e.putNIC(ctx, d.m.id, n.id, body)
+}
+
+// plugsAgain predicts that a running VM's NIC is plugged in along with another model:
+// a run that was interrupted while it changed the model left it unplugged.
+func plugsAgain(before, after virt.Object, c virt.ChangeNIC, out *virt.Outcome) {
+	was, _ := before.(*virt.VM)
+	vm, _ := after.(*virt.VM)
+	if was == nil || vm == nil || !was.State.IsLive() || !c.Model.IsSet() {
+		return
+	}
+	old, n := was.NIC(c.NIC), vm.NIC(c.NIC)
+	if old == nil || n == nil || old.In.Config || old.Model == n.Model {
+		return
+	}
+	n.In = virt.Presence{Config: true, Live: true}
+	out.Fields = append(out.Fields, virt.FieldChange{Path: "nics." + n.Name + ".plugged", Before: false, After: true, Note: "left so by an interrupted run"})
 }
 
 // replugNIC changes a running VM's NIC while it is unplugged. It is plugged in again

@@ -141,6 +141,7 @@ type diskXML struct {
 	Description     *Text     `xml:"description,omitempty"`
 	Format          *Text     `xml:"format,omitempty"`       // cow, raw
 	InitialSize     *int64    `xml:"initial_size,omitempty"` // bytes of storage to begin with, of a cow disk on block storage
+	ContentType     *Text     `xml:"content_type,omitempty"` // data, iso
 	ProvisionedSize *int64    `xml:"provisioned_size,omitempty"`
 	Sparse          *bool     `xml:"sparse,omitempty"`
 	Shareable       *bool     `xml:"shareable,omitempty"`
@@ -164,9 +165,13 @@ type macXML struct {
 	Address Text `xml:"address"`
 }
 
-// cdromXML changes the CD of a VM; a file without id ejects it.
+// cdromXML changes the CD of a VM; a file with an empty id ejects it.
 type cdromXML struct {
-	File *refXML `xml:"file,omitempty"`
+	File fileXML `xml:"file"`
+}
+
+type fileXML struct {
+	ID Text `xml:"id,attr"`
 }
 
 type snapshotXML struct {

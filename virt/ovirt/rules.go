@@ -93,6 +93,9 @@ func adapt(before virt.Object, c virt.Change) (virt.Change, []string) {
 			warnings = append(warnings, "an engine's snapshot has a name and no description: it is left out")
 		}
 		return c, warnings
+	case virt.ChangeCdrom:
+		c.Force = false // an engine does not ask the guest
+		return c, nil
 	case virt.CreateNetwork:
 		c.Type = "engine"
 		return c, nil
@@ -147,6 +150,9 @@ func (e *Engine) Predict(before virt.Object, c virt.Change) (virt.Object, virt.O
 		}
 		settle(old, vm)
 	}
+	if change, ok := c.(virt.ChangeNIC); ok {
+		plugsAgain(before, after, change, &out)
+	}
 	if create, ok := c.(virt.CreateNetwork); ok {
 		old, _ := before.(*virt.Network)
 		predictNetwork(old, create, after.(*virt.Network), &out)
@@ -172,12 +178,7 @@ func settle(before, vm *virt.VM) {
 	}
 	vm.Pending = inOrder(vm.Pending)
 	// As the engine's, in which order has no meaning: see machine.order.
-	sortBy(vm.Disks, func(k virt.Disk) string {
-		if k.Boot {
-			return "0"
-		}
-		return "1" + k.Volume
-	})
+	settleDisks(vm)
 	sortBy(vm.NICs, func(n virt.NIC) string { return n.Name })
 }
 
@@ -290,6 +291,13 @@ func refuse(before virt.Object, c virt.Change) error {
 		}
 	case virt.CreateVM:
 		return refuseVM(c)
+	case virt.ChangeCdrom:
+		switch {
+		case c.Path != "":
+			return unsupported(c.Ref, "a CD is no file of a host", "name a disk or a file of a storage domain with iso and storage")
+		case c.Drive != "" && c.Drive != driveName:
+			return &virt.Error{Kind: virt.ErrNotFound, Object: c.Ref, Summary: fmt.Sprintf("has no drive %q: on an engine there is one", c.Drive), Found: driveName, Hint: "leave drive out"}
+		}
 	case virt.AttachDisk:
 		return refuseDisk(c.Ref, c.Disk)
 	case virt.RevertSnapshot:

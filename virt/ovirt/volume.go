@@ -324,6 +324,9 @@ func (e *Engine) uploadVolume(ctx context.Context, c virt.UploadVolume) error {
 	if c.Source.Format == "qcow2" {
 		body.InitialSize = &c.Source.Length // all of it, for the file is stored as it is
 	}
+	if c.Source.Format == "raw" && strings.HasSuffix(strings.ToLower(c.Ref.Name), isoSuffix) {
+		body.ContentType = textOf("iso") // or no VM could have it in its drive
+	}
 	made, err := e.makeDisk(ctx, c.Ref, c.Ref.Name+partSuffix, body)
 	if err != nil {
 		return err

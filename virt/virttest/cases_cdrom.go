@@ -1,18 +1,23 @@
 package virttest
 
-import "github.com/nactl/nactl/virt"
+import (
+	"cmp"
+
+	"github.com/nactl/nactl/virt"
+)
 
 // cdroms are put into a drive, changed and taken out.
 func (r *runner) cdroms() []testCase {
+	drive := cmp.Or(r.Drive, "cd")
 	put := func(i int) changeOf {
 		return on(func(o virt.On) virt.ChangeCdrom {
-			return virt.ChangeCdrom{On: o, Drive: "cd", Storage: r.CDs[i].Storage, Volume: r.CDs[i].Volume}
+			return virt.ChangeCdrom{On: o, Drive: drive, Storage: r.CDs[i].Storage, Volume: r.CDs[i].Volume}
 		})
 	}
-	eject := on(func(o virt.On) virt.ChangeCdrom { return virt.ChangeCdrom{On: o, Drive: "cd"} })
+	eject := on(func(o virt.On) virt.ChangeCdrom { return virt.ChangeCdrom{On: o, Drive: drive} })
 	holds := func(volume string, live bool) func(virt.Object) error {
 		return vmShows(func(vm *virt.VM) bool {
-			k := vm.Disk("cd")
+			k := vm.Disk(drive)
 			return k != nil && k.Volume == volume && k.Live == nil && k.In.Config && k.In.Live == live
 		})
 	}

@@ -328,6 +328,9 @@ func (m *Memory) VMs(ctx context.Context) ([]*virt.VM, error) {
 // DiskSizes has nothing to do: sizes stand in the store.
 func (m *Memory) DiskSizes(ctx context.Context, _ *virt.VM) error { return m.down(ctx) }
 
+// Drives has nothing to do: they stand in the store.
+func (m *Memory) Drives(ctx context.Context, _ *virt.VM) error { return m.down(ctx) }
+
 // Network implements virt.Reader.
 func (m *Memory) Network(ctx context.Context, name string) (*virt.Network, error) {
 	return get[*virt.Network](ctx, m, virt.NetworkRef(name))

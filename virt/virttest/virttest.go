@@ -36,8 +36,10 @@ type Setup struct {
 	Disk func(name string) virt.DiskSpec
 	// Networks are two networks that a NIC can be attached to.
 	Networks [2]string
-	// CDs are two images that can be put into a drive.
-	CDs [2]virt.Medium
+	// CDs are two images that can be put into a drive. Drive is its name where that is
+	// the platform's choice; empty = it is not.
+	CDs   [2]virt.Medium
+	Drive string
 	// Network says how a network is made.
 	Network func(name string, vlan int) virt.CreateNetwork
 	// Storage is a pool in which volumes can be made, and that Disk uses; of a cluster
@@ -107,6 +109,8 @@ type runner struct {
 	image virt.ImageFile // that upload cases send
 	// host is anyHost, once it was asked for.
 	host string
+	// drives: VMs are looked at with their CD drives.
+	drives bool
 }
 
 // testCase is one change and what it is to bring about.
@@ -149,6 +153,8 @@ func (r *runner) run(t *testing.T, c testCase) {
 	if !begun {
 		return // what it begins with was refused already, as the platform's list says
 	}
+	r.drives = c.kind == "change_cdrom"
+	defer func() { r.drives = false }()
 	ref := virt.VMRef(name)
 	if c.object != nil {
 		ref = c.object(name)
@@ -181,6 +187,11 @@ func (r *runner) run(t *testing.T, c testCase) {
 		if vm, ok := predicted.(*virt.VM); ok && vm != nil {
 			if err := dry.DiskSizes(t.Context(), vm); err != nil {
 				t.Fatalf("dry run: %v", err)
+			}
+			if r.drives {
+				if err := dry.Drives(t.Context(), vm); err != nil {
+					t.Fatalf("dry run: %v", err)
+				}
 			}
 		}
 	}
@@ -267,7 +278,9 @@ func (r *runner) prepare(t *testing.T, c testCase) (name string, begun bool) {
 		r.apply(t, virt.FinishVM{On: virt.On{Ref: ref, Before: r.look(t, ref)}})
 	}
 	for _, f := range c.arrange {
+		r.drives = c.kind == "change_cdrom"
 		change := f(virt.On{Ref: ref, Before: r.look(t, ref)})
+		r.drives = false
 		_, err := r.p.Apply(lasting(t), change)
 		switch {
 		case err == nil:
@@ -352,6 +365,11 @@ func (r *runner) look(t *testing.T, ref virt.Ref) virt.Object {
 	if vm, ok := o.(*virt.VM); ok {
 		if err := r.p.DiskSizes(lasting(t), vm); err != nil {
 			t.Fatal(err)
+		}
+		if r.drives {
+			if err := r.p.Drives(lasting(t), vm); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
 	return o

@@ -119,7 +119,7 @@ func (e *Engine) read(c *call, p place) (int, *elem, error) {
 		return 0, nil, err
 	}
 	all := c.param("all_content") || truth(c.r.Header.Get("All-Content"))
-	v := view{e: e, all: all, next: c.param("next_run"), filtered: c.filtered()}
+	v := view{e: e, all: all, next: c.param("next_run"), current: c.param("current"), filtered: c.filtered()}
 	if p.obj != nil {
 		x, err := v.show(p.obj, tree)
 		return http.StatusOK, x, err
@@ -194,7 +194,7 @@ func (e *Engine) update(c *call, o *object) (int, *elem, error) {
 		return 0, nil, err
 	}
 	e.endJob(c)
-	x, err := view{e: e, next: c.param("next_run")}.show(o, nil)
+	x, err := view{e: e, next: c.param("next_run"), current: c.param("current")}.show(o, nil)
 	return http.StatusOK, x, err
 }
 
@@ -311,7 +311,8 @@ func init() { // not literals: the commands use the tables' readers
 		kindAtt: {"disk_attachment", (*Engine).updateAttachment}, kindDisk: {"disk", (*Engine).updateDisk},
 		kindNetwork: {"network", (*Engine).updateNetwork}, kindClNetwork: {"network", (*Engine).updateClusterNetwork},
 		kindProfile: {"vnic_profile", (*Engine).updateProfile}, kindNetAtt: {"network_attachment", (*Engine).updateNetAttachment},
-		kindTag: {"tag", (*Engine).updateTag}, kindAffinity: {"affinity_group", (*Engine).updateAffinity},
+		kindCdrom: {"cdrom", (*Engine).updateCdrom},
+		kindTag:   {"tag", (*Engine).updateTag}, kindAffinity: {"affinity_group", (*Engine).updateAffinity},
 	}
 	removers = map[*kind]func(*Engine, *call, *object) error{
 		kindVM: (*Engine).removeVM, kindNIC: (*Engine).removeNIC, kindAtt: (*Engine).removeAttachment,

@@ -37,6 +37,7 @@ var (
 	kindNIC      = newKind("nic", "nics", "nics", "activate deactivate", "reporteddevices networkfilterparameters statistics")
 	kindAtt      = newKind("disk_attachment", "disk_attachments", "diskattachments", "", "")
 	kindSnap     = newKind("snapshot", "snapshots", "snapshots", "restore", "disks nics cdroms")
+	kindCdrom    = newKind("cdrom", "cdroms", "cdroms", "", "")
 	kindTag      = newKind("tag", "tags", "tags", "", "")
 	kindHostNIC  = newKind("host_nic", "host_nics", "nics", "",
 		"linklayerdiscoveryprotocolelements networkattachments networklabels statistics")

@@ -40,6 +40,8 @@ func (e *Engine) members(o *object, rel string) (place, bool) {
 		p.item = e.disksOn(o)
 	case "storage_domain vms", "storage_domain templates":
 		p.item = e.ownersOn(o, rel)
+	case "vm cdroms":
+		p.item = e.cdroms(o)
 	case "vm reporteddevices":
 		if p.item == nil {
 			p.item = e.reportedDevices(o, nil)

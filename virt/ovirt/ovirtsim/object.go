@@ -32,6 +32,7 @@ type object struct {
 	fixed    bool                // VM: its addresses are given, no others are made up
 	pinned   bool                // VM: a test has set its addresses
 	moving   func(ok bool)       // VM: ends its migration
+	inDrive  *elem               // CD drive: the file that the running VM has in it
 	preview  func(keep bool)     // VM: ends the preview of a snapshot
 	addrs    map[string][]string // VM: what the guest agent reports, by MAC
 	persist  []*object           // host: network attachments that survive a reboot

@@ -97,6 +97,8 @@ disk{ name alias description comment provisioned_size:int actual_size:int initia
   bootable:bool active:bool interface logical_name }
 image_transfer{ name description comment direction=download|upload disk:disk format=cow|raw host:ref image:ref
   inactivity_timeout:int shallow:bool snapshot:ref timeout_policy=cancel|legacy|pause backup:ref }
+cdrom{ name description comment file:file vm:ref }
+file{ name description comment content type }
 snapshot{ description persist_memorystate:bool
   disk_attachments{disk_attachment:disk_attachment} disks{disk:disk} snapshot_type date vm:ref }
 tag{ name description comment parent{name} }

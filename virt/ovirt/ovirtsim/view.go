@@ -13,6 +13,8 @@ type view struct {
 	all  bool // all_content
 	next bool // next_run
 
+	current bool // of a CD drive: the running VM's
+
 	filtered bool // without what is about hosts
 }
 
@@ -102,6 +104,8 @@ func (e *Engine) document(o *object, v view) *elem {
 		}
 	case kindClNetwork:
 		return e.clusterNetworkDocument(o)
+	case kindCdrom:
+		return cdromDocument(o, v)
 	case kindNetAtt:
 		return e.attachmentDocument(o)
 	}

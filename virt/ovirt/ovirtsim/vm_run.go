@@ -111,6 +111,11 @@ func (e *Engine) launch(c *call, vm, host *object, restore, pause bool) {
 	}
 	vm.set("status", "wait_for_launch")
 	vm.put(date("start_time", e.clock.now()))
+	if !restore {
+		for _, cd := range e.cdroms(vm) {
+			cd.inDrive = cd.body.kid("file")
+		}
+	}
 	e.vmAfter(vm, e.time.Launch, func() {
 		if e.rules["nostart "+vm.name()] {
 			e.event(corr, evStartFailed, "error", "Failed to run VM "+vm.name()+".", vm, host)
