@@ -231,6 +231,7 @@ func imageObject(s virt.ImageSource) (o Object) {
 		o.put("volume", s.Storage+"/"+s.Volume)
 	}
 	o.put("url", s.URL)
+	o.put("sha256", s.SHA256)
 	o.put("file", absolute(s.File))
 	return o
 }

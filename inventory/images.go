@@ -3,6 +3,7 @@ package inventory
 import (
 	"fmt"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -40,7 +41,7 @@ func (l *loader) image(name, v *source.Node, dir string) {
 	im := &Image{Name: name.Str, Range: name.Range}
 	l.inv.Images[name.Str] = im
 	if n := f.get("engines"); n != nil {
-		im.Engines = l.imageSource(im, n, dir, []Key{templateKey})
+		im.Engines = l.imageSource(im, n, dir, engineImageKeys)
 	}
 	if n := f.get("nodes"); n != nil {
 		im.Nodes = l.imageSource(im, n, dir, volumeKeys)
@@ -57,10 +58,12 @@ func (l *loader) image(name, v *source.Node, dir string) {
 	}
 }
 
-// imageSource reads exactly one of some keys.
+var sumPattern = regexp.MustCompile(`^[0-9a-f]{64}$`)
+
+// imageSource reads exactly one of some keys, and what may stand beside it.
 func (l *loader) imageSource(im *Image, n *source.Node, dir string, keys []Key) *virt.ImageSource {
 	what := "image " + im.Name
-	f, ok := newFields(&l.list, n, what, dir, keys)
+	f, ok := newFields(&l.list, n, what, dir, append(slices.Clone(keys), beside...))
 	if !ok {
 		return nil
 	}
@@ -71,6 +74,15 @@ func (l *loader) imageSource(im *Image, n *source.Node, dir string, keys []Key) 
 	}
 	src := &virt.ImageSource{Name: im.Name}
 	at := f.get(given[0])
+	if sum := f.get("sha256"); sum != nil {
+		src.SHA256 = strings.ToLower(f.str("sha256"))
+		switch {
+		case given[0] != "url":
+			l.list.Errorf(sum.Range, "value", "sha256 of %s stands beside url alone", what)
+		case !sumPattern.MatchString(src.SHA256):
+			l.list.Errorf(sum.Range, "value", "sha256 of %s must be 64 hexadecimal digits", what)
+		}
+	}
 	switch given[0] {
 	case "template":
 		src.Template = f.str("template")
@@ -102,16 +114,25 @@ func (l *loader) finishImages() {
 				l.list.Errorf(t.Range, "unknown-target", "image %s: there is no target or group %q%s", im.Name, t.Name,
 					diag.DidYouMean(t.Name, append(l.inv.Names(), l.inv.groupNames()...)))
 			}
-			if e != nil && (e.kind == KindEngine) != (t.Source.Template != "") {
+			if e != nil && !suits(t.Source, e.kind) {
 				l.list.Errorf(t.Range, "value", "image %s: %s %s takes %s", im.Name, e.kind, e.name, imageWord(e.kind))
 			}
 		}
 	}
 }
 
+// suits tells whether an image can be had on a kind of target: engines have no
+// volumes to make VMs from, and nodes no templates.
+func suits(src virt.ImageSource, k Kind) bool {
+	if k == KindEngine {
+		return src.Volume == ""
+	}
+	return src.Template == ""
+}
+
 func imageWord(k Kind) string {
 	if k == KindEngine {
-		return "a template"
+		return "a template, url or file"
 	}
 	return "a volume, url or file"
 }
@@ -141,7 +162,7 @@ func (inv *Inventory) Image(name, target string) (virt.ImageSource, error) {
 	}
 	for _, n := range order {
 		for _, t := range im.Targets {
-			if t.Name == n && (e.kind == KindEngine) == (t.Source.Template != "") {
+			if t.Name == n && suits(t.Source, e.kind) {
 				return t.Source, nil
 			}
 		}

@@ -30,6 +30,8 @@ type Key struct {
 	Low, High int      // of an Integer
 	Pattern   string   // of a Text, a regular expression that ECMA 262 and RE2 read alike
 	Keys      []Key    // of a Mapping, a Record and a Choice
+	With      []Key    // of a Choice: keys that may stand beside the one that is chosen
+	Beside    string   // of one of With: the key that it stands beside
 }
 
 func keyNames(keys []Key) []string {
@@ -88,15 +90,22 @@ var (
 	templateKey = Key{Name: "template", Doc: "a template of the engine"}
 	volumeKeys  = []Key{
 		{Name: "volume", Pattern: "^[^/]+/.+$", Doc: "a volume of the node, as `POOL/NAME`"},
-		{Name: "url", Pattern: "^https?://", Doc: "an address to load it from"},
+		{Name: "url", Pattern: "^https?://", Doc: "an address to fetch it from, once"},
 		{Name: "file", Form: Path, Doc: "a file on this machine"},
 	}
 )
 
+// engineImageKeys are those of an image on an engine: VMs are made from templates,
+// and the others are for upload_image.
+var engineImageKeys = append([]Key{templateKey}, volumeKeys[1:]...)
+
+// beside is what may stand beside the url of an image.
+var beside = []Key{{Name: "sha256", Beside: "url", Pattern: "^[0-9A-Fa-f]{64}$", Doc: "the checksum of what `url` gives, in hex: anything else is refused"}}
+
 var imageKeys = []Key{
-	{Name: "engines", Form: Choice, Keys: []Key{templateKey}, Doc: "what it is on engines"},
-	{Name: "nodes", Form: Choice, Keys: volumeKeys, Doc: "what it is on nodes and clusters"},
-	{Name: "targets", Form: Mapping, Keys: []Key{{Form: Choice, Keys: append([]Key{templateKey}, volumeKeys...)}}, Doc: "what it is for a target or group, by its name"},
+	{Name: "engines", Form: Choice, Keys: engineImageKeys, With: beside, Doc: "what it is on engines"},
+	{Name: "nodes", Form: Choice, Keys: volumeKeys, With: beside, Doc: "what it is on nodes and clusters"},
+	{Name: "targets", Form: Mapping, Keys: []Key{{Form: Choice, Keys: append([]Key{templateKey}, volumeKeys...), With: beside}}, Doc: "what it is for a target or group, by its name"},
 }
 
 var guestKeys = []Key{

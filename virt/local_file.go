@@ -18,6 +18,10 @@ type Controller interface {
 	// LocalFile looks at a file. A missing one is ErrNotFound; what is no regular
 	// file, a symbolic link too, is ErrConflict.
 	LocalFile(ctx context.Context, ref Ref) (*LocalFile, error)
+	// CachedImage looks at an image that was fetched from an address, by its checksum
+	// where that is known, with its beginning and without reading the rest. The object
+	// of an ErrNotFound is the file that it would be: see FetchImage.
+	CachedImage(ctx context.Context, url, sha256 string) (*LocalFile, error)
 	// Probe runs a command that its author declared read-only.
 	Probe(ctx context.Context, c Command) (*CommandResult, error)
 	// Fetch sends a request with GET or HEAD. Any status is an answer; where none

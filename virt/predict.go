@@ -97,6 +97,8 @@ func (r Rules) Predict(before Object, c Change) (Object, Outcome, error) {
 		return before, Outcome{Changed: true}, nil
 	case LocalWrite:
 		return localWrite(before, c)
+	case FetchImage:
+		return fetchImage(before, c)
 	case LocalDelete:
 		return deleted(before, c.Ref)
 	case DownloadVolume:
@@ -332,6 +334,8 @@ func isNil(o Object) bool {
 	case *Storage:
 		return o == nil
 	case *GuestFile:
+		return o == nil
+	case *LocalFile:
 		return o == nil
 	case *Snapshot:
 		return o == nil

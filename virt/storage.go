@@ -90,6 +90,11 @@ type ImageSource struct {
 	Volume   string `json:"volume,omitempty"`
 	File     string `json:"file,omitempty"` // on the controller
 	URL      string `json:"url,omitempty"`
+	SHA256   string `json:"sha256,omitempty"` // hex, of what URL gives
+	// Head and Length are the beginning and the length of File where that is still to
+	// be fetched: a plan knows no more of it.
+	Head   string `json:"-"`
+	Length int64  `json:"-"`
 }
 
 // Image is what a VM is made from: a template, or a volume to clone or to back.

@@ -42,7 +42,7 @@ func TestEngine(t *testing.T) {
 			}
 			return os.WriteFile(filepath.Join(env.WorkDir, "ca.pem"), sim.CA(), 0o600)
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"expand": expand, "exits": exits, "guest": guest, "tell": tell, "engine": theEngine},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"expand": expand, "exits": exits, "guest": guest, "tell": tell, "engine": theEngine, "files": files},
 	})
 }
 

@@ -23,11 +23,12 @@ func TestLabScripts(t *testing.T) {
 	cmds := commands()
 	cmds["node"] = l.nodeCommand
 	cmds["killed"] = killed
-	files, err := filepath.Glob(filepath.Join("testdata", "lab", "*.txtar"))
-	if err != nil || len(files) == 0 {
+	cmds["files"] = files
+	scripts, err := filepath.Glob(filepath.Join("testdata", "lab", "*.txtar"))
+	if err != nil || len(scripts) == 0 {
 		t.Fatal("no scripts", err)
 	}
-	for _, file := range files {
+	for _, file := range scripts {
 		name := strings.TrimSuffix(filepath.Base(file), ".txtar")
 		t.Run(name, func(t *testing.T) {
 			prefix := "t1-" + strings.ReplaceAll(name, "_", "-")

@@ -139,11 +139,14 @@ func Inventory(inv *inventory.Inventory) diag.List {
 		}
 	}
 	for _, im := range inv.Images {
+		if im.Engines != nil {
+			image(&list, im.Name, im.Engines.URL, im.Engines.SHA256, im.Range)
+		}
 		if im.Nodes != nil {
-			image(&list, im.Name, im.Nodes.URL, im.Range)
+			image(&list, im.Name, im.Nodes.URL, im.Nodes.SHA256, im.Range)
 		}
 		for _, t := range im.Targets {
-			image(&list, im.Name, t.Source.URL, t.Range)
+			image(&list, im.Name, t.Source.URL, t.Source.SHA256, t.Range)
 		}
 	}
 	for _, n := range inv.Nodes {
@@ -177,13 +180,16 @@ func Inventory(inv *inventory.Inventory) diag.List {
 	return list
 }
 
-func image(list *diag.List, name, url string, at diag.Range) {
+func image(list *diag.List, name, url, sum string, at diag.Range) {
 	switch {
 	case url == "":
+	case sum != "": // whatever else comes is refused
 	case strings.HasPrefix(url, "http://"):
 		list.Warnf(at, "unpinned-image", "image %s comes over plain http, where anybody can change it; write https://", name)
 	case latest(url):
 		list.Warnf(at, "unpinned-image", "image %s is whatever %s is today; name a version", name, path.Base(url))
+	default:
+		list.Warnf(at, "unpinned-image", "image %s has no checksum: nobody can tell whether %s is what was meant; write sha256 beside url", name, path.Base(url))
 	}
 }
 

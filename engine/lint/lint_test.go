@@ -124,7 +124,7 @@ func TestInventory(t *testing.T) {
 nodes:
   n: {identity_file: [id, gone]}
 images:
-  a: {nodes: {url: "https://x/debian-12.qcow2"}}
+  a: {nodes: {url: "https://x/debian-12.qcow2", sha256: "` + strings.Repeat("0", 64) + `"}}
   b: {nodes: {url: "https://x/latest/debian.qcow2"}}
   c: {nodes: {volume: a/b}, targets: {n: {url: "http://x/debian-12.qcow2"}}}
 groups:

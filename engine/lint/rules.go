@@ -118,7 +118,7 @@ var rules = []Rule{
 	{ID: "secret", Warning: true, Why: "A secret has one source; one shorter than six characters cannot be masked without masking ordinary words.", Way: "Name env, file or command; use a longer secret."},
 	{ID: "shell-without-guard", Warning: true, Why: "The command line runs in every run and counts as a change each time.", Way: "Say with `creates` or `unless` when there is nothing to do, or with `changed_when` what a change is."},
 	{ID: "unnamed-step", Warning: true, Why: "A step without a name has its index for an id: journals and `--start-at` lose it when steps are added, and reports do not say what it is for.", Way: "Give it a `name`."},
-	{ID: "unpinned-image", Warning: true, Why: "What is latest today is another image tomorrow, and what comes over plain http can be anybody's: two runs make different VMs.", Way: "Name a version, over https."},
+	{ID: "unpinned-image", Warning: true, Why: "What is latest today is another image tomorrow, and what comes over plain http can be anybody's: two runs make different VMs.", Way: "Name a version, over https, and its sha256 beside the url."},
 	{ID: "unused-nolint", Warning: true, Why: "The comment silences nothing: what it was for is gone, and it would hide the next finding.", Way: "Delete it."},
 }
 

@@ -2,6 +2,7 @@ package reference
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/nactl/nactl/inventory"
 	"github.com/nactl/nactl/modules/step"
@@ -75,8 +76,19 @@ func inventoryValue(k inventory.Key) Schema {
 	case inventory.Mapping:
 		return Schema{"type": []string{"object", "null"}, "additionalProperties": inventoryValue(k.Keys[0])}
 	case inventory.Choice:
-		s := record(k.Keys)
-		s["type"], s["minProperties"], s["maxProperties"] = "object", 1, 1
+		s := record(append(slices.Clone(k.Keys), k.With...))
+		s["type"], s["minProperties"], s["maxProperties"] = "object", 1, 1+len(k.With)
+		if len(k.With) > 0 {
+			var one []Schema
+			for _, key := range k.Keys {
+				one = append(one, Schema{"required": []string{key.Name}})
+			}
+			beside := map[string][]string{}
+			for _, key := range k.With {
+				beside[key.Name] = []string{key.Beside}
+			}
+			s["oneOf"], s["dependentRequired"] = one, beside
+		}
 		return s
 	default:
 		panic(fmt.Sprintf("key %s has a form that the schema does not know", k.Name))

@@ -79,6 +79,8 @@ func TestBrokenInventory(t *testing.T) {
 		"cluster without nodes":    "clusters: {c: {placement: most_free_memory}}",
 		"placement":                "nodes: {a: }\nclusters: {c: {nodes: a, placement: random}}",
 		"image of two sources":     "images: {i: {nodes: {volume: a/b, url: \"https://x/y\"}}}",
+		"checksum of a volume":     "images: {i: {nodes: {volume: a/b, sha256: \"0000000000000000000000000000000000000000000000000000000000000000\"}}}",
+		"checksum of no length":    "images: {i: {nodes: {url: \"https://x/y\", sha256: abc}}}",
 		"image of none":            "images: {i: {nodes: {}}}",
 		"volume without pool":      "images: {i: {nodes: {volume: b}}}",
 		"members of all":           "groups: {all: {members: [a]}}",

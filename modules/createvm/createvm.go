@@ -33,7 +33,7 @@ var Spec = &step.Spec{
 	Doc: "On a VM that is there, only what is written is compared; arguments about the making (image, users, ssh_keys, run, …) are never changed later.\n" +
 		"A VM whose making was interrupted is completed by running the step again.",
 	New:     func() step.Step { return &Args{} },
-	Changes: []virt.Change{virt.CreateVM{}, virt.FinishVM{}, virt.SetCPU{}, virt.SetMemory{}, virt.SetVM{}, virt.Start{}, virt.Shutdown{}, virt.PowerOff{}, virt.Pause{}, virt.Suspend{}, virt.AttachDisk{}, virt.ResizeDisk{}, virt.AttachNIC{}, virt.ChangeNIC{}},
+	Changes: []virt.Change{virt.FetchImage{}, virt.CreateVM{}, virt.FinishVM{}, virt.SetCPU{}, virt.SetMemory{}, virt.SetVM{}, virt.Start{}, virt.Shutdown{}, virt.PowerOff{}, virt.Pause{}, virt.Suspend{}, virt.AttachDisk{}, virt.ResizeDisk{}, virt.AttachNIC{}, virt.ChangeNIC{}},
 	Touches: virt.KindVM,
 	Output:  Output{},
 	Example: `- name: Web server
@@ -149,6 +149,11 @@ func (a *Args) creation(ctx context.Context, env *step.Env) (virt.CreateVM, erro
 		src, err := a.source(env)
 		if err != nil {
 			return c, err
+		}
+		if env.Target.Kind != "engine" { // which makes VMs of templates alone, and says so
+			if src, err = env.Fetched(ctx, src); err != nil {
+				return c, err
+			}
 		}
 		img, err := env.Platform.Image(ctx, src)
 		if err != nil {

@@ -31,7 +31,7 @@ type Args struct {
 // ImageArgs are the arguments of upload_image.
 type ImageArgs struct {
 	common
-	Image string `arg:"image,required" doc:"the image, as the inventory calls it; it has to be a file there"`
+	Image string `arg:"image,required" doc:"the image, as the inventory calls it; it has to be a file or a url there"`
 }
 
 // Output is what the steps give.
@@ -64,9 +64,9 @@ var Spec = &step.Spec{
 var ImageSpec = &step.Spec{
 	Name:    "upload_image",
 	Summary: "Gives a volume the content of an image that the inventory names",
-	Doc:     doc,
+	Doc:     "An image that stands at a url is fetched first, once, into nactl's cache on this machine.\n\n" + doc,
 	New:     func() step.Step { return &ImageArgs{} },
-	Changes: []virt.Change{virt.UploadVolume{}},
+	Changes: []virt.Change{virt.FetchImage{}, virt.UploadVolume{}},
 	Output:  Output{},
 	Touches: virt.KindVolume,
 	Example: `- name: Debian for all who make VMs
@@ -100,9 +100,12 @@ func (a *ImageArgs) Ensure(ctx context.Context, env *step.Env) (step.Result, err
 	if err != nil {
 		return step.Result{}, err
 	}
-	if src.File == "" {
-		return step.Result{}, &virt.Error{Kind: virt.ErrInvalid, Object: virt.Ref{Kind: virt.KindImage, Name: a.Image}, Summary: "is no file for this target",
-			Hint: "write file for it in the inventory, or use upload_volume with src"}
+	if src.File == "" && src.URL == "" {
+		return step.Result{}, &virt.Error{Kind: virt.ErrInvalid, Object: virt.Ref{Kind: virt.KindImage, Name: a.Image}, Summary: "is no file and no url for this target",
+			Hint: "write file or url for it in the inventory, or use upload_volume with src"}
+	}
+	if src, err = env.Fetched(ctx, src); err != nil {
+		return step.Result{}, err
 	}
 	return a.send(ctx, env, src.File)
 }
@@ -150,7 +153,7 @@ func (a *common) look(ctx context.Context, env *step.Env, src string) (virt.Imag
 	if err != nil {
 		return virt.ImageFile{}, err
 	}
-	if f.Head == nil && f.Size != 0 {
+	if f.Head == nil && f.Size != 0 || f.SHA256 == "" {
 		return virt.ImageFile{}, &virt.Error{Kind: virt.ErrUndecided, Object: ref, Summary: "an earlier step writes it"}
 	}
 	out := virt.ImageFile{Path: path, Length: f.Size, SHA256: f.SHA256, Modified: f.Modified}

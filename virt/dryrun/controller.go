@@ -65,6 +65,19 @@ func (p *Controller) LocalFile(ctx context.Context, ref virt.Ref) (*virt.LocalFi
 	}
 }
 
+// CachedImage looks at an image as if those had been fetched that the steps so far
+// fetch.
+func (p *Controller) CachedImage(ctx context.Context, url, sha256 string) (*virt.LocalFile, error) {
+	f, err := p.Controller.CachedImage(ctx, url, sha256)
+	var missing *virt.Error
+	if errors.Is(err, virt.ErrNotFound) && errors.As(err, &missing) {
+		if planned, ok := p.changed(missing.Object); ok && planned != nil {
+			return planned.Clone().(*virt.LocalFile), nil
+		}
+	}
+	return f, err
+}
+
 // Exists tells whether a path would be there.
 func (p *Controller) Exists(ctx context.Context, path string) (bool, error) {
 	p.mu.Lock()

@@ -272,6 +272,8 @@ func (k *creationCheck) image(d virt.Disk, spec virt.DiskSpec) {
 	if img.Source.File != "" {
 		if info, err := os.Stat(img.Source.File); err == nil {
 			k.need[d.Storage] += info.Size()
+		} else {
+			k.need[d.Storage] += img.Source.Length // to be fetched
 		}
 	}
 	if img.Source.Volume != "" {

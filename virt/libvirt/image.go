@@ -17,6 +17,13 @@ import (
 func fileImage(src virt.ImageSource) (*virt.Image, error) {
 	ref := virt.Ref{Kind: virt.KindImage, Name: src.Name}
 	f, err := os.Open(src.File)
+	if errors.Is(err, os.ErrNotExist) && src.Head != "" { // it is to be fetched
+		format, size, err := image.Probe([]byte(src.Head), src.Length)
+		if err != nil {
+			return nil, &virt.Error{Kind: virt.ErrInvalid, Object: ref, Summary: "its file cannot be used", Found: src.URL, Err: err}
+		}
+		return &virt.Image{Source: src, Format: format, Size: size}, nil
+	}
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, &virt.Error{Kind: virt.ErrNotFound, Object: ref, Summary: "its file is not on this machine", Found: src.File, Err: err,
 			Hint: "check the path in the inventory"}

@@ -15,6 +15,10 @@ import (
 type Controller struct {
 	files  sync.Mutex // held while a file is compared and written
 	places virt.Locks // likewise for files that take long, one by one
+
+	// Images is the folder that images are fetched into; empty = nactl/images in the
+	// user's cache. It is set before the first use.
+	Images string
 }
 
 // New gives the controller.
@@ -28,7 +32,7 @@ func Ref() virt.Ref { return virt.Ref{Kind: virt.KindLocal} }
 // Supports implements virt.Applier.
 func (*Controller) Supports(c virt.Change) error {
 	switch c.(type) {
-	case virt.LocalExec, virt.LocalWrite, virt.LocalDelete, virt.DownloadVolume, virt.HTTPRequest:
+	case virt.LocalExec, virt.LocalWrite, virt.LocalDelete, virt.DownloadVolume, virt.HTTPRequest, virt.FetchImage:
 		return nil
 	}
 	return virt.Unsupported("the controller", c, "apply it to a node, a cluster or an engine")
@@ -42,6 +46,8 @@ func (l *Controller) Check(_ context.Context, _ virt.Reader, c virt.Change) erro
 		return wellFormed(c.Command)
 	case virt.HTTPRequest:
 		return sendable(c)
+	case virt.FetchImage:
+		return sendable(virt.HTTPRequest{URL: c.URL})
 	default:
 		return l.Supports(c)
 	}
@@ -77,6 +83,8 @@ func (l *Controller) Apply(ctx context.Context, c virt.Change) (virt.Outcome, er
 		return virt.Outcome{Changed: true, Result: res, Summary: fmt.Sprintf("%s %s  %d", c.Method, c.URL, res.Status)}, nil
 	case virt.DownloadVolume:
 		return l.download(ctx, c)
+	case virt.FetchImage:
+		return l.fetchImage(ctx, c)
 	default:
 		return l.changeFile(ctx, c)
 	}
