@@ -137,6 +137,9 @@ func (d *documenter) engine(e *Engine) (o Object) {
 	if e.Guests != nil && !reflect.DeepEqual(*e.Guests, d.inv.Guests) {
 		o.put("guests", d.guests(*e.Guests))
 	}
+	if e.Hosts != nil {
+		o.put("hosts", d.guests(*e.Hosts))
+	}
 	return d.vars(o, e.Name)
 }
 

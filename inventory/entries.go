@@ -37,6 +37,7 @@ func (l *loader) engine(name, v *source.Node, dir string) {
 		l.list.Errorf(f.get("insecure").Range, "value", "engine %s: ca_file and insecure contradict each other", name.Str)
 	}
 	l.engineGuests(f, e)
+	l.engineHosts(f, e)
 	l.inv.Engines = append(l.inv.Engines, e)
 	l.add(&entity{name: name.Str, kind: KindEngine, at: name.Range, vars: f.mapping("vars"), engine: e})
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/nactl/nactl/engine/source"
 )
 
-// Guests says how to log in to guests over SSH.
+// Guests says how to log in to guests, or to hosts of an engine, over SSH.
 type Guests struct {
 	User           string
 	Port           int
@@ -93,6 +93,20 @@ func (l *loader) engineGuests(f fields, e *Engine) {
 	guestsOver(Guests{}, own) // says what is wrong
 	own.list = &diag.List{}
 	l.ownGuests = append(l.ownGuests, ownGuests{engine: e, f: own, at: v.Range})
+}
+
+// engineHosts reads how an engine's hosts are logged in to: as a guest is, over SSH.
+func (l *loader) engineHosts(f fields, e *Engine) {
+	v := f.get("hosts")
+	if v == nil {
+		return
+	}
+	if own, ok := newFields(&l.list, v, "hosts of "+f.what, f.dir, guestKeys); ok {
+		l.checkJumps(own)
+		g := guestsOver(Guests{}, own)
+		g.Range = v.Range
+		e.Hosts = &g
+	}
 }
 
 // finishGuests tells each engine how its guests are reached.

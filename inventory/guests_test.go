@@ -2,7 +2,9 @@ package inventory
 
 import (
 	"context"
+	"fmt"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -44,5 +46,31 @@ func TestGuestsOfAnEngine(t *testing.T) {
 	}
 	if inv.Engines[0].Guests == nil || inv.Engines[1].Guests != nil {
 		t.Errorf("with a section that is empty, and with none: %v, %v", inv.Engines[0].Guests, inv.Engines[1].Guests)
+	}
+}
+
+// How an engine's hosts are logged in to stands in its own entry alone, and is shown
+// as it was read.
+func TestHostsOfAnEngine(t *testing.T) {
+	const engine = `url: https://e.example/ovirt-engine/api, username: u@internal, password: {secret: {env: P}}`
+	dir := unpack(t, "-- 1.yml --\nengines:\n  a: {"+engine+", hosts: {user: root, port: 2200, jump: [gate], host_key: accept_new}}\n  b: {"+engine+"}\nguests: {user: admin}\n")
+	inv, list := Load(context.Background(), []string{filepath.Join(dir, "1.yml")}, Options{Env: noEnv})
+	if err := list.Err(); err != nil {
+		t.Fatal(err)
+	}
+	want := Guests{User: "root", Port: 2200, Jump: []string{"gate"}, AcceptNew: true}
+	if diff := cmp.Diff(&want, inv.Engines[0].Hosts, cmpopts.IgnoreTypes(diag.Range{})); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	if inv.Engines[1].Hosts != nil {
+		t.Errorf("the other one has %+v", inv.Engines[1].Hosts)
+	}
+	doc, _ := inv.Document()
+	if text := fmt.Sprint(doc); !strings.Contains(text, "hosts") || !strings.Contains(text, "gate") {
+		t.Errorf("shown as %s", text)
+	}
+	wrong := unpack(t, "-- 1.yml --\nengines:\n  a: {"+engine+", hosts: {usr: root, jump: [\"a b\"]}}\n")
+	if _, list := Load(context.Background(), []string{filepath.Join(wrong, "1.yml")}, Options{Env: noEnv}); !strings.Contains(list.Err().Error(), "hosts of") {
+		t.Errorf("%v", list.Err())
 	}
 }

@@ -69,6 +69,7 @@ type Engine struct {
 	Insecure bool   // the certificate is not checked
 	Timeout  time.Duration
 	Guests   *Guests // how its guests are reached; nil = nobody has said
+	Hosts    *Guests // how its hosts are, likewise
 	Range    diag.Range
 }
 

@@ -52,6 +52,7 @@ var engineKeys = []Key{
 	{Name: "insecure", Form: Boolean, Doc: "do not check the engine's certificate"},
 	{Name: "timeout", Form: Duration, Doc: "how long one request may take"},
 	{Name: "guests", Form: Record, Keys: guestKeys, Doc: "how to log in to its guests; goes before what `guests` says for all, key by key"},
+	{Name: "hosts", Form: Record, Keys: guestKeys, Doc: "how to log in to its hosts over SSH, for host_exec; left out: nobody does"},
 	varsKey,
 }
 
@@ -108,16 +109,17 @@ var imageKeys = []Key{
 	{Name: "targets", Form: Mapping, Keys: []Key{{Form: Choice, Keys: append([]Key{templateKey}, volumeKeys...), With: beside}}, Doc: "what it is for a target or group, by its name"},
 }
 
+// guestKeys say how to log in to guests, or to the hosts of an engine.
 var guestKeys = []Key{
 	{Name: "user", Doc: "the account to log in with; left out: what ssh_config says, else your own"},
 	{Name: "port", Form: Integer, Low: 1, High: 65535, Doc: "sshd's port; left out: what ssh_config says, else 22"},
 	{Name: "identity_file", Form: Paths, Doc: "private keys; left out: those of ssh_config, the agent and the usual files"},
 	{Name: "identities_only", Form: Boolean, Doc: "offer no other keys of the agent than those of `identity_file`"},
 	{Name: "agent", Doc: "the agent's socket, or `none`"},
-	{Name: "known_hosts", Form: Paths, Doc: "files with the host keys of guests that have none from nactl; left out: `~/.ssh/known_hosts`"},
+	{Name: "known_hosts", Form: Paths, Doc: "files with host keys, for guests those of VMs that have none from nactl; left out: `~/.ssh/known_hosts`"},
 	{Name: "ssh_config", Doc: "the file to read instead of `~/.ssh/config`, or `none`"},
 	{Name: "jump", Form: Texts, Doc: "machines to go through: nodes, or `[USER@]HOST[:PORT]`"},
-	{Name: "become", Enum: []string{"sudo", "none"}, Doc: "how commands in a guest get root; `none`: the account is root"},
+	{Name: "become", Enum: []string{"sudo", "none"}, Doc: "how commands there get root; `none`: the account is root"},
 	{Name: "host_key", Enum: []string{"accept_new", "strict"}, Doc: "what to do with a host key that nobody knows: record it at first sight, or refuse it"},
 	{Name: "connect_timeout", Form: Duration, Doc: "how long a connection may take to come up"},
 	{Name: "keepalive", Form: Duration, Doc: "how often a silent connection is probed"},

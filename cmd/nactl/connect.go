@@ -104,6 +104,13 @@ func (c *connections) engine(ctx context.Context, e *inventory.Engine) (virt.Pla
 		}
 		cfg.Guests, cfg.Dialer = guests, &c.jumps
 	}
+	if e.Hosts != nil {
+		hosts, err := c.guests(e.Hosts)
+		if err != nil {
+			return nil, fmt.Errorf("engine %s: hosts: %w", e.Name, err)
+		}
+		cfg.Hosts, cfg.Dialer = hosts, &c.jumps
+	}
 	return c.reach(ctx, cfg)
 }
 

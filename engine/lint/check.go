@@ -156,8 +156,10 @@ func Inventory(inv *inventory.Inventory) diag.List {
 	}
 	guests := []inventory.Guests{inv.Guests}
 	for _, e := range inv.Engines {
-		if e.Guests != nil {
-			guests = append(guests, *e.Guests)
+		for _, g := range []*inventory.Guests{e.Guests, e.Hosts} {
+			if g != nil {
+				guests = append(guests, *g)
+			}
 		}
 	}
 	seen := map[string]bool{} // an engine's section holds what that of all engines says

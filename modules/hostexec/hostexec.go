@@ -34,10 +34,11 @@ type HostOutput struct {
 // Spec describes host_exec.
 var Spec = &step.Spec{
 	Name:    "host_exec",
-	Summary: "Runs a command on a hypervisor itself: over the node's SSH connection, or here for the node that is this machine",
+	Summary: "Runs a command on a hypervisor itself: over SSH, or here for the node that is this machine",
 	Doc: "An exit status other than 0 is a failure, unless `failed_when` decides otherwise. Each run counts as a change, unless `creates`, `unless` or `changed_when` say otherwise; " +
 		"on a cluster each member has guards of its own. When the time is over, the command and all that it started are ended.\n" +
-		"`hosts` of what is registered says how it ended on each host. Where it failed on some, it has run on the others all the same.",
+		"`hosts` of what is registered says how it ended on each host. Where it failed on some, it has run on the others all the same.\n\n" +
+		"An engine runs no commands on its hosts. There `hosts` of its entry in the inventory says how to log in to them, at the addresses that the engine knows.",
 	New:     func() step.Step { return &Args{} },
 	Changes: []virt.Change{virt.HostExec{}},
 	Output:  Output{},

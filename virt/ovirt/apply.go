@@ -105,6 +105,11 @@ func (e *Engine) executor(c virt.Change) executor {
 		return func(ctx context.Context, d *edit) error { return e.setAffinity(ctx, c, d) }
 	case virt.DeleteAffinity:
 		return e.deleteAffinity
+	case virt.HostExec:
+		if e.Client == nil || e.cfg.Hosts == nil {
+			return nil
+		}
+		return func(ctx context.Context, d *edit) error { return e.hostExec(ctx, c, d) }
 	case virt.GuestExec:
 		return func(ctx context.Context, d *edit) error { return e.guestExec(ctx, c, d) }
 	case virt.GuestWrite:
@@ -151,7 +156,7 @@ func (e *Engine) Supports(c virt.Change) error {
 	case virt.CreateHostVLAN, virt.DeleteHostVLAN:
 		hint = "an engine makes VLANs on its hosts itself: give ovirt: {host_nic: …}"
 	case virt.HostExec:
-		hint = "an engine runs no commands on its hosts: use local_exec with ssh, or write the host as a node into the inventory"
+		hint = "an engine runs no commands on its hosts: " + hostSection
 	case virt.CreatePool, virt.StartPool, virt.StopPool, virt.DeletePool:
 		hint = "storage domains are made and attached by the engine's administrator; name one with storage"
 	}
@@ -198,6 +203,8 @@ func (e *Engine) Check(ctx context.Context, view virt.Reader, c virt.Change) err
 		return e.checkSetVM(ctx, view, c)
 	case virt.SetAffinity:
 		return e.checkSetAffinity(ctx, view, c)
+	case virt.HostExec:
+		return checkHostExec(ctx, view, c)
 	case virt.GuestExec:
 		return e.guestAccess(c.Ref)
 	case virt.GuestWrite:
@@ -345,6 +352,8 @@ func verb(c virt.Change) string {
 		return "change the NIC"
 	case virt.ChangeCdrom:
 		return "change the CD"
+	case virt.HostExec:
+		return "run a command on it"
 	case virt.GuestExec:
 		return "run a command in its guest"
 	case virt.GuestWrite:

@@ -38,6 +38,8 @@ type Config struct {
 
 	// Guests says how guests are logged in to; Name and Address are theirs. Nil: not.
 	Guests *ssh.Config
+	// Hosts says the same of the engine's hosts. Nil: not.
+	Hosts *ssh.Config
 	// Dialer is shared with others who go through the same jump hosts; nil = none.
 	Dialer *ssh.Dialer
 

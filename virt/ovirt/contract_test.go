@@ -71,7 +71,6 @@ var engineUnsupported = map[string]string{
 	"pause":                         "an engine pauses VMs only by itself",
 	"set_vm/words":                  "an engine keeps no metadata",
 	"migrate/stopped":               "a VM that does not run is on no host",
-	"host_exec":                     "an engine runs no commands on its hosts",
 	"create_pool":                   "the storage of an engine is its administrator's",
 	"start_pool":                    "the storage of an engine is its administrator's",
 	"stop_pool":                     "the storage of an engine is its administrator's",
@@ -110,7 +109,12 @@ func TestContractOnTheSimulator(t *testing.T) {
 	o.DataCenters[0].Clusters = append(o.DataCenters[0].Clusters, ovirtsim.Cluster{Name: "Other", Hosts: []ovirtsim.Host{{Name: "host3"}}})
 	ada := sshtest.NewAccount(t)
 	srv := sshtest.Start(t, sshtest.Options{Host: "127.0.0.61", ExtraConfig: []string{ada.Config()}})
-	sim, e := simulated(t, o, loginTo(srv))
+	for _, c := range o.DataCenters[0].Clusters {
+		for i := range c.Hosts {
+			c.Hosts[i].Address = srv.Host
+		}
+	}
+	sim, e := simulated(t, o, loginTo(srv), loginToHosts(srv))
 	for _, name := range []string{"a.iso", "b.iso"} {
 		if _, err := upload(t, e, name, imageFile(t, "", virt.MiB)); err != nil {
 			t.Fatal(err)

@@ -31,7 +31,7 @@ var errSlow = errors.New("the time for it is over")
 func (e *Engine) GuestProbe(ctx context.Context, vm string, c virt.Command) (*virt.CommandResult, error) {
 	var r *virt.CommandResult
 	err := e.inGuest(ctx, vm, func(ctx context.Context, client *ssh.Client) (err error) {
-		r, err = run(ctx, client, virt.VMRef(vm), c)
+		r, err = run(ctx, client, virt.VMRef(vm), c, true)
 		return err
 	})
 	return r, err
@@ -46,16 +46,16 @@ func (e *Engine) guestExec(ctx context.Context, c virt.GuestExec, d *edit) error
 	return nil
 }
 
-// run runs a command to its end. One that outlives its timeout, or the context,
+// run runs a command in a guest, or on a host, to its end. One that outlives its timeout, or the context,
 // is killed with all that it started; with that error comes what it had printed.
-func run(ctx context.Context, client *ssh.Client, vm virt.Ref, c virt.Command) (*virt.CommandResult, error) {
+func run(ctx context.Context, client *ssh.Client, vm virt.Ref, c virt.Command, become bool) (*virt.CommandResult, error) {
 	args, input, err := guestsh.Wrap(vm, c, "")
 	if err != nil {
 		return nil, err
 	}
 	limited, cancel := context.WithTimeoutCause(ctx, guestsh.Timeout(c), errSlow)
 	defer cancel()
-	end, err := client.Exec(limited, ssh.Command{Argv: append([]string{"/bin/sh"}, args...), Stdin: bytes.NewReader(input), Become: true, MaxOutput: guestsh.MaxOutput})
+	end, err := client.Exec(limited, ssh.Command{Argv: append([]string{"/bin/sh"}, args...), Stdin: bytes.NewReader(input), Become: become, MaxOutput: guestsh.MaxOutput})
 	if err != nil && limited.Err() == nil {
 		return nil, cutOff(vm, err)
 	}
@@ -68,7 +68,7 @@ func run(ctx context.Context, client *ssh.Client, vm virt.Ref, c virt.Command) (
 	}
 	found := "it was killed"
 	if end.Outlived {
-		found = "it may still run in the guest, for it did not react to being killed"
+		found = "it may still run there, for it did not react to being killed"
 	} else if last := guestsh.LastWords(r); last != "" {
 		found += "; its last words: " + last
 	}
@@ -80,6 +80,12 @@ func cutOff(vm virt.Ref, err error) error {
 	var sudo *ssh.BecomeError
 	var not *ssh.NotStartedError
 	switch {
+	case errors.As(err, &sudo) && vm.Kind == virt.KindHost:
+		return &virt.Error{Kind: virt.ErrDenied, Object: vm, Summary: "sudo does not let " + sudo.User + " run commands", Found: sudo.Stderr, Err: err,
+			Hint: "give " + sudo.User + " a NOPASSWD rule there, log in as root, or run the command with become: false"}
+	case !errors.As(err, &not) && vm.Kind == virt.KindHost:
+		return &virt.Error{Kind: virt.ErrOutcomeUnknown, Object: vm, Summary: "the connection ended while the command ran", Err: err,
+			Hint: "look on the host what the command did"}
 	case errors.As(err, &sudo):
 		return &virt.Error{Kind: virt.ErrConflict, Object: vm, Summary: "sudo in its guest does not let " + sudo.User + " run commands", Found: sudo.Stderr, Err: err,
 			Hint: "give " + sudo.User + " a NOPASSWD rule in the guest, or log in as root and take become out of guests in the inventory"}

@@ -25,14 +25,14 @@ func (e *Engine) setSSHKeys(ctx context.Context, d *edit) error {
 	after := d.after.(*virt.SSHKeys)
 	ref := after.Ref()
 	err := e.inGuest(ctx, ref.Scope, func(ctx context.Context, client *ssh.Client) error {
-		file, err := run(ctx, client, virt.VMRef(ref.Scope), guestsh.ReadKeys(ref.Name))
+		file, err := run(ctx, client, virt.VMRef(ref.Scope), guestsh.ReadKeys(ref.Name), true)
 		if err != nil {
 			return err
 		}
 		if _, err := guestsh.Keys(ref, file); err != nil {
 			return err
 		}
-		r, err := run(ctx, client, virt.VMRef(ref.Scope), guestsh.WriteKeys(ref.Name, guestsh.EditKeys(file.Stdout, after.Keys), uuid.NewString()))
+		r, err := run(ctx, client, virt.VMRef(ref.Scope), guestsh.WriteKeys(ref.Name, guestsh.EditKeys(file.Stdout, after.Keys), uuid.NewString()), true)
 		if err != nil {
 			return err
 		}

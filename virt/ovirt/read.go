@@ -430,11 +430,6 @@ func (e *Engine) findHost(ctx context.Context, name string) (hostInfo, error) {
 		Found: strings.Join(names, ", "), Hint: checkName("the name of the host", name, names)}
 }
 
-// HostProbe implements virt.Reader: engines run no commands on their hosts.
-func (e *Engine) HostProbe(_ context.Context, c virt.HostExec) (*virt.CommandResult, error) {
-	return nil, e.Supports(c)
-}
-
 // HostVLANs implements virt.Reader: an engine sees to its hosts' VLANs itself.
 func (e *Engine) HostVLANs(context.Context, string) ([]*virt.HostVLAN, error) { return nil, nil }
 
