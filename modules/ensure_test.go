@@ -30,7 +30,9 @@ type bench struct {
 	pending []virt.Pending
 	files   map[string]string
 	local   localhost
-	kind    string // of the target; empty: a node
+	kind    string          // of the target; empty: a node
+	disk    virt.Controller // the controller with real files; nil: local
+	dir     string          // the project's folder
 }
 
 func (b *bench) ReadFile(path string) ([]byte, error) {
@@ -65,8 +67,13 @@ func (l *localhost) Apply(_ context.Context, c virt.Change) (virt.Outcome, error
 }
 
 func (b *bench) env(p virt.Platform) *step.Env {
+	var local virt.Controller = &b.local
+	if b.disk != nil {
+		local = b.disk
+	}
 	return &step.Env{
-		Target: step.Target{Name: "lab", Kind: cmp.Or(b.kind, "node")}, Platform: p, Local: &b.local, Files: b, Run: "r1",
+		Dir:    b.dir,
+		Target: step.Target{Name: "lab", Kind: cmp.Or(b.kind, "node")}, Platform: p, Local: local, Files: b, Run: "r1",
 		Image: func(name string) (virt.ImageSource, error) { return virt.ImageSource{Name: name, Storage: "pool"}, nil },
 		Wait: func(ctx context.Context, w step.Waiting) error {
 			for range 3 {

@@ -45,24 +45,14 @@ func (a *Args) Validate(v *step.Validation) {
 
 // Ensure copies it, or grows the copy.
 func (a *Args) Ensure(ctx context.Context, env *step.Env) (step.Result, error) {
-	ref, err := a.Ref(env)
+	ref, now, size, err := a.Sized(ctx, env, a.Size)
 	if err != nil {
 		return step.Result{}, err
 	}
-	if a.Size.IsUnknown() {
-		return step.Result{}, &virt.Error{Kind: virt.ErrUndecided, Object: ref, Summary: "its size is known only afterwards"}
-	}
-	now, err := env.Volume(ctx, ref)
-	if err != nil {
-		return step.Result{}, err
-	}
-	if now != nil && !now.Unfinished {
-		env.WarnOfVolume(now, a.Format)
-		if size := int64(a.Size.Or(0)); size > now.Size {
-			_, err = env.Apply(ctx, virt.ResizeVolume{On: step.OnVolume(ref, now), Size: size})
-		}
+	if step.IsMade(now) {
+		err = env.KeepVolume(ctx, now, size, a.Format)
 	} else {
-		err = a.copy(ctx, env, ref, now)
+		err = a.copy(ctx, env, ref, now, size)
 	}
 	if err != nil {
 		return step.Result{}, err
@@ -70,7 +60,7 @@ func (a *Args) Ensure(ctx context.Context, env *step.Env) (step.Result, error) {
 	return env.VolumeResult(ctx, ref)
 }
 
-func (a *Args) copy(ctx context.Context, env *step.Env, ref virt.Ref, now *virt.Volume) error {
+func (a *Args) copy(ctx context.Context, env *step.Env, ref virt.Ref, now *virt.Volume, size int64) error {
 	storage, name := a.Storage, a.From
 	if s, n, ok := strings.Cut(a.From, "/"); ok {
 		storage, name = s, n
@@ -83,7 +73,6 @@ func (a *Args) copy(ctx context.Context, env *step.Env, ref virt.Ref, now *virt.
 	if err != nil {
 		return err
 	}
-	size := int64(a.Size.Or(0))
 	if size == 0 {
 		size = from.Size
 	}

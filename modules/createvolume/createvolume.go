@@ -35,25 +35,14 @@ func (a *Args) Validate(v *step.Validation) { a.Check(v) }
 
 // Ensure makes it, or grows it.
 func (a *Args) Ensure(ctx context.Context, env *step.Env) (step.Result, error) {
-	ref, err := a.Ref(env)
+	ref, now, size, err := a.Sized(ctx, env, a.Size)
 	if err != nil {
 		return step.Result{}, err
 	}
-	size, ok := a.Size.Get()
-	if !ok {
-		return step.Result{}, &virt.Error{Kind: virt.ErrUndecided, Object: ref, Summary: "its size is known only afterwards"}
-	}
-	now, err := env.Volume(ctx, ref)
-	if err != nil {
-		return step.Result{}, err
-	}
-	if now != nil && !now.Unfinished {
-		env.WarnOfVolume(now, a.Format)
-		if int64(size) > now.Size {
-			_, err = env.Apply(ctx, virt.ResizeVolume{On: step.OnVolume(ref, now), Size: int64(size)})
-		}
+	if step.IsMade(now) {
+		err = env.KeepVolume(ctx, now, size, a.Format)
 	} else {
-		change := virt.CreateVolume{On: step.OnVolume(ref, now), Run: env.Run, Size: int64(size)}
+		change := virt.CreateVolume{On: step.OnVolume(ref, now), Run: env.Run, Size: size}
 		if change.Format, change.Sparse, err = a.In(ctx, env, ref.Scope); err != nil {
 			return step.Result{}, err
 		}

@@ -33,19 +33,11 @@ func (a *Args) Validate(v *step.Validation) { a.Check(v) }
 
 // Ensure grows it.
 func (a *Args) Ensure(ctx context.Context, env *step.Env) (step.Result, error) {
-	ref, err := a.Ref(env)
+	ref, now, size, err := a.Sized(ctx, env, a.Size)
 	if err != nil {
 		return step.Result{}, err
 	}
-	size, ok := a.Size.Get()
-	if !ok {
-		return step.Result{}, &virt.Error{Kind: virt.ErrUndecided, Object: ref, Summary: "its size is known only afterwards"}
-	}
-	now, err := env.Platform.Volume(ctx, ref.Scope, ref.Name)
-	if err != nil {
-		return step.Result{}, err
-	}
-	if _, err := env.Apply(ctx, virt.ResizeVolume{On: step.OnVolume(ref, now), Size: int64(size)}); err != nil {
+	if _, err := env.Apply(ctx, virt.ResizeVolume{On: step.OnVolume(ref, now), Size: size}); err != nil {
 		return step.Result{}, err
 	}
 	return env.VolumeResult(ctx, ref)

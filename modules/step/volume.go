@@ -44,6 +44,19 @@ func (a *VolumeArgs) Ref(env *Env) (virt.Ref, error) {
 	return virt.VolumeRef(storage, a.Name), err
 }
 
+// Sized gives the volume that a step is about, what is there of it (nil for nothing),
+// and the bytes that it is to have; 0 where nothing is said of that.
+func (a *VolumeArgs) Sized(ctx context.Context, env *Env, size Opt[Size]) (ref virt.Ref, now *virt.Volume, bytes int64, err error) {
+	if ref, err = a.Ref(env); err != nil {
+		return ref, nil, 0, err
+	}
+	if size.IsUnknown() {
+		return ref, nil, 0, &virt.Error{Kind: virt.ErrUndecided, Object: ref, Summary: "its size is known only afterwards"}
+	}
+	now, err = env.Volume(ctx, ref)
+	return ref, now, int64(size.Or(0)), err
+}
+
 // Place gives the name of a pool on the step's target: of a cluster, that of the
 // member which is meant.
 func (a *HostArgs) Place(env *Env, storage string) (string, error) {
@@ -97,13 +110,21 @@ func OnVolume(ref virt.Ref, v *virt.Volume) virt.On {
 	return virt.On{Ref: ref, Before: v}
 }
 
-// WarnOfVolume tells of what is written about a volume that was made otherwise,
-// and that nobody changes any more.
-func (e *Env) WarnOfVolume(v *virt.Volume, format string) {
+// KeepVolume grows a volume that is there, where it is smaller than a step wants it.
+// What else is written about it would hold for a new one, and is told.
+func (e *Env) KeepVolume(ctx context.Context, v *virt.Volume, size int64, format string) error {
 	if format != "" && v.Format != "" && v.Format != format && e.Warn != nil {
 		e.Warn(v.Ref().String() + ": is " + v.Format + " and stays so; " + format + " would hold for a new one")
 	}
+	if size <= v.Size {
+		return nil
+	}
+	_, err := e.Apply(ctx, virt.ResizeVolume{On: OnVolume(v.Ref(), v), Size: size})
+	return err
 }
+
+// IsMade tells whether a volume is there, and whole.
+func IsMade(v *virt.Volume) bool { return v != nil && !v.Unfinished }
 
 // VolumeOutput is what steps that make or change a volume give.
 type VolumeOutput struct {
