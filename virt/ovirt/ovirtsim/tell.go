@@ -40,6 +40,8 @@ func init() { // not a literal: help lists the table that it is in
 		{"fail-start VM", "let a VM stop while it starts", byName((*Engine).FailStart)},
 		{"fail-copy VM", "let the disks that are copied for a VM end illegal", byName((*Engine).FailCopy)},
 		{"fail-disk DISK", "let a new disk of that name end illegal", byName((*Engine).FailDisk)},
+		{"fail-transfer DISK", "find what is uploaded into a disk of that name unusable", byName((*Engine).FailTransfer)},
+		{"old-imageio", "let the service for images know nothing but GET and PUT", simply((*Engine).OldImageio)},
 		{"ignore-shutdown VM", "let a VM's guest ignore shutdowns", byName((*Engine).IgnoreShutdown)},
 		{"no-agent VM", "let a VM's guest report nothing", byName((*Engine).NoAgent)},
 		{"lock-vm VM", "hold a VM's lock, as another operation would, until heal", lockVM},

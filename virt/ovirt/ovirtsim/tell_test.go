@@ -74,6 +74,8 @@ func TestTell(t *testing.T) {
 		{"fail-migration vm00001", func() bool { return c.e.rules["nomigrate vm00001"] }},
 		{"fail-start vm00001", func() bool { return c.e.rules["nostart vm00001"] }},
 		{"fail-copy vm00001", func() bool { return c.e.rules["nocopy vm00001"] }},
+		{"fail-transfer d1", func() bool { return c.e.rules["notransfer d1"] }},
+		{"old-imageio", func() bool { return c.e.rules["oldimageio"] }},
 		{"fail-disk d1", func() bool { return c.e.rules["nodisk d1"] }},
 		{"restart 30s", func() bool { return status("GET", "/vms", "") == 503 }},
 	} {

@@ -9,6 +9,7 @@ import (
 // transfer is what an image transfer has beside its document.
 type transfer struct {
 	obj, disk *object
+	host      string // that the client knows the engine by
 	ticket    string // by which its data is reached; empty = none for now
 	size      int64  // bytes that the ticket allows
 	busy      int    // requests for its data that are under way
@@ -80,7 +81,7 @@ func (e *Engine) addTransfer(c *call, _ *object) (*object, error) {
 	o := e.col("imagetransfers").add(e.newObject(kindTransfer, el("image_transfer", boolean("active", false), tx("direction", direction),
 		tx("format", format), num("inactivity_timeout", timeout), tx("phase", "initializing"), boolean("shallow", false),
 		tx("timeout_policy", "legacy"), num("transferred", 0), ref("host", on.id), ref("disk", d.id))))
-	t := &transfer{obj: o, disk: d}
+	t := &transfer{obj: o, disk: d, host: c.r.Host}
 	e.transfers[o.id] = t
 	d.set("status", "locked")
 	d.lock = &lock{"ACTION_TYPE_FAILED_DISK_IS_BEING_TRANSFERRED", []string{"DiskName", d.get("alias")}}
@@ -118,7 +119,7 @@ func (e *Engine) openTicket(t *transfer) {
 			}
 		}
 		e.tickets[t.ticket] = t
-		at := "https://" + e.srv.addr + "/images/" + t.ticket
+		at := "https://" + t.host + "/images/" + t.ticket
 		t.obj.set("transfer_url", at)
 		t.obj.set("proxy_url", at)
 		t.obj.set("phase", "transferring")
