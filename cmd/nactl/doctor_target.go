@@ -11,7 +11,9 @@ import (
 
 	"github.com/nactl/nactl/engine"
 	"github.com/nactl/nactl/inventory"
+	"github.com/nactl/nactl/modules/step"
 	"github.com/nactl/nactl/virt"
+	"github.com/nactl/nactl/virt/local"
 	"github.com/nactl/nactl/virt/ovirt"
 )
 
@@ -205,12 +207,30 @@ func (f *findings) images(ctx context.Context, p virt.Platform, inv *inventory.I
 		if err != nil {
 			continue // the inventory has none for this target, which is no mistake
 		}
-		if _, err := p.Image(ctx, src); err != nil {
+		if err := lookAtImage(ctx, p, src); err != nil {
 			f.broken("image "+name, err)
 		} else {
 			f.ok("image "+name, "is there")
 		}
 	}
+}
+
+// lookAtImage looks whether an image is there: on the target, on this machine, or at
+// its address. An engine makes no VMs of the latter two, and takes them as they are.
+func lookAtImage(ctx context.Context, p virt.Platform, src virt.ImageSource) error {
+	here := local.New()
+	var err error
+	switch {
+	case src.URL != "":
+		if _, err = here.CachedImage(ctx, src.URL, src.SHA256); err != nil {
+			_, _, err = step.AskImage(ctx, here, src)
+		}
+	case src.File != "" && p.Type() == "ovirt":
+		_, err = here.LocalFile(ctx, virt.LocalFileRef("", src.File))
+	default:
+		_, err = p.Image(ctx, src)
+	}
+	return err
 }
 
 // few names some of many.

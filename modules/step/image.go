@@ -22,7 +22,7 @@ func (e *Env) Fetched(ctx context.Context, src virt.ImageSource) (virt.ImageSour
 	switch {
 	case errors.Is(err, virt.ErrNotFound) && errors.As(err, &missing):
 		change := virt.FetchImage{On: virt.On{Ref: missing.Object}, URL: src.URL, SHA256: src.SHA256}
-		if change.Head, change.Length, err = e.head(ctx, src); err != nil {
+		if change.Head, change.Length, err = AskImage(ctx, e.Local, src); err != nil {
 			return src, err
 		}
 		if _, err := e.ApplyLocal(ctx, change); err != nil {
@@ -37,13 +37,14 @@ func (e *Env) Fetched(ctx context.Context, src virt.ImageSource) (virt.ImageSour
 	return src, nil
 }
 
-// head asks what an image is, before it is fetched: a plan has to know, and what is
-// none needs not be sent at all.
-func (e *Env) head(ctx context.Context, src virt.ImageSource) (head []byte, length int64, err error) {
+// AskImage asks a server what an image is, before it is fetched: a plan has to know,
+// and what is none needs not be sent at all. length is 0 where the server does not
+// say.
+func AskImage(ctx context.Context, local Local, src virt.ImageSource) (head []byte, length int64, err error) {
 	ref := virt.Ref{Kind: virt.KindImage, Name: src.Name}
 	r := virt.HTTPRequest{On: virt.On{Ref: ref}, Method: "GET", URL: src.URL, Redirects: 10, Limit: image.HeadSize,
 		Headers: virt.Headers{"Range": fmt.Sprintf("bytes=0-%d", image.HeadSize-1), "Accept-Encoding": "identity"}}
-	resp, err := e.Local.Fetch(ctx, r)
+	resp, err := local.Fetch(ctx, r)
 	if err != nil {
 		return nil, 0, err
 	}
