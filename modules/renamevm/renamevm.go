@@ -22,7 +22,7 @@ var Spec = &step.Spec{
 	Name:    "rename_vm",
 	Summary: "Gives a VM another name",
 	Doc: "Where a VM has the new name already and none has the old one, there is nothing to do; where both are there, the step fails, for it cannot know which one is meant.\n\n" +
-		"On nodes the VM has to be stopped, and must have no snapshots; on engines it may run. Its volumes keep their names, and so does its guest: the host name inside is whatever the guest was set up with, " +
+		"On nodes the VM has to be stopped, and must have no snapshots; on engines it may run. Its volumes keep their names, so does the file with its UEFI variables (a warning says so), and so does its guest: the host name inside is whatever the guest was set up with, " +
 		"and its own affair. A disk without a name of its own goes by its volume: after `web-1` became `web-2`, the engine's disk `web-1-data` is called so, and no longer `data`.",
 	New:     func() step.Step { return &Args{} },
 	Output:  Output{},

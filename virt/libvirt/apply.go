@@ -183,7 +183,7 @@ func (n *Node) predict(before virt.Object, c virt.Change) (virt.Object, virt.Out
 	if vm, ok := after.(*virt.VM); ok && vm != nil {
 		if old, ok := before.(*virt.VM); ok && old != nil {
 			n.predictDevices(old, vm, c, &out)
-			predictNames(old, vm)
+			predictNames(old, vm, &out)
 		}
 	}
 	if vm, ok := after.(*virt.VM); ok && vm != nil && vm.BootDisk() == nil {

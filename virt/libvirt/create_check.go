@@ -31,6 +31,7 @@ func (n *Node) checkCreateVM(ctx context.Context, view virt.Reader, c virt.Creat
 	k := &creationCheck{n: n, ctx: ctx, view: view, c: c, vm: vm, old: old, pools: map[string]*virt.Storage{}, need: map[string]int64{}}
 	k.text()
 	k.networks()
+	k.variables()
 	for _, d := range vm.Disks {
 		k.disk(d)
 	}

@@ -92,3 +92,36 @@ func TestRenamePredictsNamesOfDisks(t *testing.T) {
 		t.Errorf("they were %q, are predicted as %q, and are %q", was, want, got)
 	}
 }
+
+// The UEFI variables of a renamed VM go on by the old name. That is told, and a new VM
+// does not get them.
+func TestRenameKeepsVariables(t *testing.T) {
+	n := driverNode(t, `<domain type='test'><name>old</name><memory>65536</memory><vcpu>1</vcpu><os><type>hvm</type>
+		<loader readonly='yes' type='pflash'>/usr/share/code.fd</loader><nvram>/nvram/old_VARS.fd</nvram></os><features><acpi/></features></domain>`)
+	if seen(t, n, "old").Before.(*virt.VM).State != virt.Stopped {
+		if _, err := n.Apply(t.Context(), virt.PowerOff{On: seen(t, n, "old")}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c := virt.RenameVM{On: seen(t, n, "old"), To: "new"}
+	create := virt.CreateVM{On: virt.On{Ref: virt.VMRef("old")}, Run: "r1", CPU: virt.CPU{Count: 1}, Memory: virt.Memory{Current: 64 * virt.MiB}, Firmware: "efi"}
+	dry := dryrun.New(n)
+	for _, a := range []virt.Applier{dry, n} {
+		out, err := a.Apply(t.Context(), c)
+		if err != nil || !strings.Contains(strings.Join(out.Warnings, "\n"), "stay in /nvram/old_VARS.fd") {
+			t.Errorf("%+v, %v", out, err)
+		}
+		view := virt.Reader(n)
+		if a == virt.Applier(dry) {
+			view = dry
+		}
+		if err := n.Check(t.Context(), view, create); !errors.Is(err, virt.ErrConflict) || !strings.Contains(err.Error(), "has the variables") {
+			t.Errorf("a new VM of the old name: %v", err)
+		}
+		other := create
+		other.Ref, other.Firmware = virt.VMRef("other"), "efi"
+		if err := n.Check(t.Context(), view, other); errors.Is(err, virt.ErrConflict) {
+			t.Errorf("a VM of another name: %v", err)
+		}
+	}
+}
