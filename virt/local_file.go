@@ -98,7 +98,11 @@ func downloadVolume(before Object, c DownloadVolume) (Object, Outcome, error) {
 	after := &LocalFile{Dir: c.Ref.Scope, Path: c.Ref.Name, Size: c.Size, SHA256: c.SHA256, Mode: c.Mode.Or(newFileMode)}
 	f, _ := before.(*LocalFile)
 	if f == nil {
-		d.field(FieldChange{Path: "content", After: c.Size, Unit: "bytes"})
+		content := FieldChange{Path: "content", After: c.Size, Unit: "bytes"}
+		if c.Size == 0 {
+			content = FieldChange{Path: "content", After: UnknownValue}
+		}
+		d.field(content)
 		d.set("mode", nil, after.Mode, "")
 		return after, d.out, nil
 	}

@@ -131,7 +131,7 @@ func (e *Engine) executor(c virt.Change) executor {
 	case virt.DeleteVolume:
 		return func(ctx context.Context, _ *edit) error { return e.deleteVolume(ctx, c.Ref) }
 	case virt.UploadVolume:
-		return func(ctx context.Context, _ *edit) error { return e.uploadVolume(ctx, c) }
+		return func(ctx context.Context, d *edit) error { return e.uploadVolume(ctx, c, d) }
 	case virt.HostMaintenance:
 		return func(ctx context.Context, d *edit) error { return e.hostMaintenance(ctx, c, d) }
 	case virt.HostActivate:

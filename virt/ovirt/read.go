@@ -229,8 +229,12 @@ func (e *Engine) Volumes(ctx context.Context, storage string) ([]*virt.Volume, e
 }
 
 func (k *diskInfo) volume(storage string) *virt.Volume {
-	return &virt.Volume{Storage: storage, Name: k.alias, Format: k.disk.Format, Size: k.disk.Size, ActualSize: k.disk.ActualSize,
+	v := &virt.Volume{Storage: storage, Name: k.alias, Format: k.disk.Format, Size: k.disk.Size, ActualSize: k.disk.ActualSize,
 		Unfinished: k.status != ovirtsdk.DISKSTATUS_OK}
+	if v.Format == "raw" {
+		v.Stored = v.Size // how long a qcow2 image is, only reading it tells
+	}
+	return v
 }
 
 // Volume implements virt.Reader.

@@ -213,16 +213,16 @@ func (t *transfer) persist(ctx context.Context, send func() (got int64, err erro
 	}
 }
 
-// upload sends a file. Its holes are not sent, where the service can make zeros
-// itself.
-func (t *transfer) upload(ctx context.Context, f *os.File, length int64) error {
+// upload sends a file, and tells how much of it went over the wire. Its holes are not
+// sent, where the service can make zeros itself.
+func (t *transfer) upload(ctx context.Context, f *os.File, length int64) (sent int64, err error) {
 	var all []image.Region
 	if err := image.Regions(f, length, func(r image.Region) error { all = append(all, r); return nil }); err != nil {
-		return fmt.Errorf("read what is to be uploaded: %w", err)
+		return 0, fmt.Errorf("read what is to be uploaded: %w", err)
 	}
 	safe, shown := int64(0), int64(0) // what the storage has; what was told
 	gauge := virt.NewGauge(ctx, "uploading "+t.ref.Name, length)
-	return t.persist(ctx, func() (int64, error) {
+	err = t.persist(ctx, func() (int64, error) {
 		unsafe := int64(0)
 		for _, r := range all {
 			skip := max(safe-r.Offset, 0)
@@ -237,8 +237,10 @@ func (t *transfer) upload(ctx context.Context, f *os.File, length int64) error {
 				case r.Hole && t.data.can("zero"):
 					err = t.data.zero(ctx, r.Offset, n)
 				case r.Hole:
+					sent += n
 					err = t.data.put(ctx, image.Zeros(n), r.Offset, n)
 				default:
+					sent += n
 					err = t.data.put(ctx, io.NewSectionReader(f, r.Offset, n), r.Offset, n)
 				}
 				if err != nil {
@@ -262,6 +264,7 @@ func (t *transfer) upload(ctx context.Context, f *os.File, length int64) error {
 		}
 		return safe, nil
 	})
+	return sent, err
 }
 
 // download reads the disk into a sink; its zeros are not sent, where the service

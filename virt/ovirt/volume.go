@@ -308,7 +308,7 @@ func (e *Engine) deleteVolume(ctx context.Context, ref virt.Ref) error {
 
 // uploadVolume sends a file of the controller into a new disk, which takes the place
 // of one of its name that holds something else.
-func (e *Engine) uploadVolume(ctx context.Context, c virt.UploadVolume) error {
+func (e *Engine) uploadVolume(ctx context.Context, c virt.UploadVolume, d *edit) error {
 	f, err := os.Open(c.Source.Path)
 	if err != nil {
 		return fmt.Errorf("%s: %w", c.Source.Path, err)
@@ -336,7 +336,7 @@ func (e *Engine) uploadVolume(ctx context.Context, c virt.UploadVolume) error {
 	if err != nil {
 		return err
 	}
-	err = t.upload(ctx, f, c.Source.Length)
+	sent, err := t.upload(ctx, f, c.Source.Length)
 	if err == nil {
 		err = sameFile(f, c)
 	}
@@ -362,6 +362,7 @@ func (e *Engine) uploadVolume(ctx context.Context, c virt.UploadVolume) error {
 	if err != nil {
 		return err
 	}
+	d.out.Summary = fmt.Sprintf("%s of %s sent", virt.FormatSize(sent), virt.FormatSize(c.Source.Length))
 	return e.nameDisk(ctx, made.id, c.Ref.Name, withSum(description, c.Source.SHA256, c.Source.Length))
 }
 
